@@ -44,7 +44,7 @@ install_python_packages() {
     fi
     awk '/^uv==/ { found = 1 } found { print } found && !/\\$/ { exit }' requirements/dev.lock >.venv/uv.lock
     .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
-    VIRTUAL_ENV=$PWD/.venv .venv/bin/uv pip sync --quiet --require-hashes requirements/dev.lock
+    VIRTUAL_ENV=$PWD/.venv .venv/bin/uv pip sync --quiet --system-certs --require-hashes requirements/dev.lock
 }
 
 # Ansible, pytest and mypy find the checkout under the name of the collection.
