@@ -1,0 +1,183 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's half of image_preload: verify, plan, send. The host's half is the module of the same name."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, load_bundle, unpacked_size
+from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
+from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
+from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
+from ansible_collections.airlift.registry.plugins.module_utils._plan import (
+    check_disk,
+    check_platform,
+    is_change,
+    make_plan,
+)
+from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
+from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
+from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
+
+_MODULE = "airlift.registry.image_preload"
+
+
+class ModuleFailed(Exception):
+    """The host's half failed; what it answered."""
+
+    def __init__(self, answer: dict[str, t.Any]) -> None:
+        super().__init__(answer.get("msg"))
+        self.answer = answer
+
+
+class ActionModule(ActionBase):
+    """Preload one host."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        self._task_vars = task_vars or {}
+        host = self._task_vars["inventory_hostname"]
+        try:
+            return self._preload(host)
+        except ModuleFailed as error:
+            return {**error.answer, "failed": True, "msg": f"{host}: {error.answer.get('msg')}"}
+        except AirliftError as error:
+            return {**failure(error), "failed": True, "msg": f"{host}: {error}"}
+        except OSError as error:
+            return {**failure(from_os_error(error)), "failed": True, "msg": f"{host}: {from_os_error(error)}"}
+
+    def _preload(self, host: str) -> dict[str, t.Any]:
+        started = time.monotonic()
+        arguments = self._task.args
+        bundles = [
+            load_bundle(_on_controller(path), _on_controller(arguments.get("allowed_signers", "")), run_program)
+            for path in _as_list(arguments.get("path"))
+        ]
+        images = _select(bundles, _as_list(arguments.get("images")))
+        snapshot = self._ask_host(None)
+        check_platform(list(images), snapshot["engine"])
+        plan = make_plan(list(images), snapshot)
+        check_disk(plan, snapshot, _unpacked_sizes(images))
+        sent = 0
+        if (is_change(plan) or plan["leftovers"]["blobs"]) and not self._task.check_mode:
+            sent = self._send(host, plan, images)
+            self._ask_host(_request(plan, images))
+        return {**_result(plan, snapshot, bundles), "bytes_sent": sent, "seconds": round(time.monotonic() - started, 2)}
+
+    def _ask_host(self, request: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        """Run the host's half: without a request it answers what the host has, with one it carries it out."""
+        arguments = {**self._task.args, "_request": request}
+        answer = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=self._task_vars)
+        if answer.get("failed") or answer.get("unreachable"):
+            raise ModuleFailed(answer)
+        return answer
+
+    def _send(self, host: str, plan: dict[str, t.Any], images: t.Mapping[Image, Bundle]) -> int:
+        home = {layer.blob.digest: bundle.files for image, bundle in images.items() for layer in image.layers}
+        blobs = [Blob(blob["digest"], blob["size"], blob["offset"], home[blob["digest"]]) for blob in plan["blobs"]]
+        progress = Progress(
+            host, sum(blob.size - blob.offset for blob in blobs), _show if is_wanted(os.environ) else _hide
+        )
+        if blobs:
+            staging_path = self._task.args.get("staging_path", "/var/lib/airlift/staging")
+            Push(self._shell, int(self._task.args.get("bandwidth_limit", 0))).send(blobs, staging_path, progress)
+        return progress.sent
+
+    def _shell(self, command: str, data: bytes | None = None) -> tuple[int, str, str]:
+        try:
+            answer = self._low_level_execute_command(command, in_data=data)
+        except AnsibleConnectionFailure:
+            # A connection that is kept open may be what broke; the next command opens another.
+            self._connection.reset()
+            raise
+        return answer["rc"], answer["stdout"], answer["stderr"]
+
+
+def _as_list(value: t.Any) -> list[str]:
+    """A list option as Ansible accepts it: a list, or text with commas."""
+    return [part for part in value.split(",") if part] if isinstance(value, str) else list(value or [])
+
+
+def _on_controller(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(os.path.expandvars(path)))
+
+
+def _show(line: str) -> None:
+    Display().display(line, stderr=True)
+
+
+def _hide(line: str) -> None:
+    """Nobody watches."""
+
+
+def _select(bundles: t.Sequence[Bundle], names: t.Sequence[str]) -> dict[Image, Bundle]:
+    """The wanted images, each with the bundle that it is in."""
+    chosen: dict[str, tuple[Image, Bundle]] = {}
+    for bundle in bundles:
+        for image in bundle.images:
+            known = chosen.setdefault(image.name, (image, bundle))
+            if known[0].manifest != image.manifest:
+                raise InputError(
+                    f"{image.name} is another image in {bundle.files.path} than in {known[1].files.path}",
+                    "Give the bundle that you mean, or choose images that only one of them has.",
+                )
+    if not bundles:
+        raise InputError("No bundle was given", "Set path to one bundle or several.")
+    everything = Bundle(bundles[0].files, "", tuple(image for image, _bundle in chosen.values()), {})
+    return {image: chosen[image.name][1] for image in everything.select(names)}
+
+
+def _unpacked_sizes(images: t.Mapping[Image, Bundle]) -> dict[str, int]:
+    return {
+        layer.blob.digest: unpacked_size(bundle.files, layer)
+        for image, bundle in images.items()
+        for layer in image.layers
+    }
+
+
+def _request(plan: dict[str, t.Any], images: t.Mapping[Image, Bundle]) -> dict[str, t.Any]:
+    """What the host needs to carry out the plan: the small documents themselves, the layers by digest."""
+    by_name = {image.name: (image, bundle) for image, bundle in images.items()}
+    entries = []
+    for entry in plan["images"]:
+        image, bundle = by_name[entry["name"]]
+        request = {"name": entry["name"], "id": entry["id"], "action": entry["action"]}
+        if entry["action"] == "load":
+            request.update(
+                manifest=bundle.files.read(blob_name(image.manifest.digest), MAX_DOCUMENT).decode(),
+                manifest_digest=image.manifest.digest,
+                config=bundle.files.read(blob_name(image.config.digest), MAX_DOCUMENT).decode(),
+                config_digest=image.config.digest,
+                diff_ids=[layer["diff_id"] for layer in entry["layers"]],
+                include=[layer["digest"] for layer in entry["layers"] if layer["action"] != "present"],
+            )
+        entries.append(request)
+    return {"images": entries, "leftovers": plan["leftovers"]}
+
+
+def _result(plan: dict[str, t.Any], snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:
+    identities = {image["name"]: {"id": image["id"], "digest": image["digest"]} for image in plan["images"]}
+    return {
+        "changed": is_change(plan),
+        "images": plan["images"],
+        "images_by_name": {**identities, **{familiar(name): identity for name, identity in identities.items()}},
+        "bytes": plan["bytes"],
+        "resumed_bytes": sum(blob["offset"] for blob in plan["blobs"]),
+        "engine": snapshot["engine"],
+        "signers": sorted({bundle.signer for bundle in bundles}),
+        "diff": {
+            "before": {image["name"]: image["before"] for image in plan["images"]},
+            "after": {image["name"]: image["id"] for image in plan["images"]},
+        },
+    }

@@ -1,0 +1,215 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""A bundle, verified: what the files must be before anything in them is believed.
+
+Steps, in this order, none of them skipped:
+
+1. The names are those of a bundle (done by _layout when the files are opened).
+2. SHA256SUMS is signed by somebody in allowed_signers.
+3. SHA256SUMS names exactly the files that are there, each blob under its own digest.
+4. The small files (layout, index, lock, docker manifest) have the checksums that were signed.
+5. Every manifest and config has its digest and its size, and they fit each other.
+6. Every layer is there in its size. Its content is verified where it is read (here on demand, or on the host).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci, _signature
+from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError, SignatureError
+from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, normalize
+
+NAME_ANNOTATION = "io.containerd.image.name"
+REF_ANNOTATION = "org.opencontainers.image.ref.name"  # image specification, "Pre-Defined Annotation Keys"
+MAX_SUMS = 64 * 1024 * 1024
+
+_GZIP_TRAILER = 4
+
+_SUM_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9./_-]+)")
+_AGAIN = "Copy the bundle again from where it was made, or make it anew."
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: the blob that the bundle holds, and the diffID of what is inside."""
+
+    blob: _oci.Descriptor
+    diff_id: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a bundle under one name (a full reference)."""
+
+    name: str
+    manifest: _oci.Descriptor
+    config: _oci.Descriptor
+    platform: str
+    created: str
+    layers: tuple[Layer, ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes of all its blobs."""
+        return self.manifest.size + self.config.size + sum(layer.blob.size for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose signature, index, manifests and configs are verified."""
+
+    files: _layout.Files
+    signer: str
+    images: tuple[Image, ...]
+    sums: t.Mapping[str, str]
+
+    def select(self, names: t.Sequence[str]) -> tuple[Image, ...]:
+        """The images of these names, all when I(names) is empty; raises InputError for one that is not here."""
+        wanted = [normalize(name) for name in names]
+        here = {image.name for image in self.images}
+        for name in wanted:
+            if name not in here:
+                raise InputError(
+                    f"Bundle {self.files.path} has no image {name}",
+                    f"It has {', '.join(sorted(here))}. Correct the list of images.",
+                )
+        return tuple(image for image in self.images if not wanted or image.name in wanted)
+
+
+def load_bundle(path: str, allowed_signers: str, run: _signature.Run) -> Bundle:
+    """Open the bundle at I(path) and take steps 1 to 6; raises BundleError, SignatureError or InputError."""
+    files = _layout.open_files(path)
+    signer = _verify_signature(files, allowed_signers, run)
+    sums = _verify_names(files)
+    for name in _layout.HEAD:
+        if name not in (_layout.SUMS, _layout.SIGNATURE):
+            verify_file(files, sums, name)
+    return Bundle(files, signer, tuple(_images(files)), sums)
+
+
+def verify_file(files: _layout.Files, sums: t.Mapping[str, str], name: str) -> None:
+    """Compare one file with its signed checksum, by streaming it."""
+    found = files.digest(name)
+    if found != sums.get(name):
+        raise BundleError(
+            f"{name} in bundle {files.path} is damaged: its sha256 is {found}, and {sums.get(name)} was signed", _AGAIN
+        )
+
+
+def verify_blobs(bundle: Bundle) -> list[BundleError]:
+    """Verify the content of every blob, on all cores; what is wrong, in the order of the names."""
+
+    def problem(name: str) -> BundleError | None:
+        try:
+            verify_file(bundle.files, bundle.sums, name)
+        except BundleError as error:
+            return BundleError(f"{error.problem} (it belongs to {', '.join(users[name])})", error.next_step)
+        return None
+
+    users = blob_users(bundle)
+    # hashlib lets go of the interpreter's lock, so threads are enough.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return [error for error in pool.map(problem, sorted(users)) if error]
+
+
+def blob_users(bundle: Bundle) -> dict[str, list[str]]:
+    """The names of the images that use each blob, by the blob's file name."""
+    users: dict[str, list[str]] = {name: [] for name in bundle.sums if name.startswith(_layout.BLOBS)}
+    for image in bundle.images:
+        for blob in (image.manifest, image.config, *(layer.blob for layer in image.layers)):
+            if image.name not in users[_layout.blob_name(blob.digest)]:
+                users[_layout.blob_name(blob.digest)].append(image.name)
+    return users
+
+
+def format_sums(sums: t.Mapping[str, str]) -> bytes:
+    """SHA256SUMS as sha256sum(1) writes it, sorted by name."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode()
+
+
+def _verify_signature(files: _layout.Files, allowed_signers: str, run: _signature.Run) -> str:
+    if _layout.SIGNATURE not in files.sizes():
+        raise SignatureError(
+            f"Bundle {files.path} is not signed",
+            "Make it with signing_key, or sign it: ssh-keygen -Y sign -n airlift-bundle -f KEY SHA256SUMS",
+        )
+    message = files.read(_layout.SUMS, MAX_SUMS)
+    signature = files.read(_layout.SIGNATURE, _signature.MAX_SIGNATURE)
+    return _signature.verify(message, signature, allowed_signers, f"Bundle {files.path}", run)
+
+
+def _verify_names(files: _layout.Files) -> dict[str, str]:
+    sums: dict[str, str] = {}
+    for line in files.read(_layout.SUMS, MAX_SUMS).decode(errors="replace").splitlines():
+        match = _SUM_LINE.fullmatch(line)
+        if not match:
+            raise BundleError(
+                f"SHA256SUMS in bundle {files.path} has a line that is no checksum: {line[:80]!r}", _AGAIN
+            )
+        sums[match[2]] = match[1]
+    present = set(files.sizes()) - {_layout.SUMS, _layout.SIGNATURE}
+    for name in sorted(present.symmetric_difference(sums)):
+        problem = "is not in its signed checksums" if name in present else "is missing"
+        raise BundleError(f"{name} in bundle {files.path} {problem}", _AGAIN)
+    for name, digest in sums.items():
+        if name.startswith(_layout.BLOBS) and name != _layout.BLOBS + digest:
+            raise BundleError(f"{name} in bundle {files.path} was signed with another digest, {digest}", _AGAIN)
+    return sums
+
+
+def _images(files: _layout.Files) -> t.Iterator[Image]:
+    what = f"index.json of bundle {files.path}"
+    index = _oci.parse_document(files.read(_layout.INDEX, _oci.MAX_DOCUMENT), what)
+    entries = index.get("manifests")
+    if not isinstance(entries, list):
+        raise BundleError(f"{what} lists no manifests", _AGAIN)
+    for entry in entries:
+        descriptor = _oci.parse_descriptor(entry, f"An entry of {what}")
+        annotations = entry.get("annotations")
+        name = annotations.get(REF_ANNOTATION) if isinstance(annotations, dict) else None
+        if not isinstance(name, str) or normalize(name) != name:
+            raise BundleError(f"Manifest {descriptor.digest} in {what} has no full name", _AGAIN)
+        yield _image(files, name, descriptor)
+
+
+def _image(files: _layout.Files, name: str, descriptor: _oci.Descriptor) -> Image:
+    manifest = _oci.parse_manifest(_document(files, descriptor, f"The manifest of {name}"), f"The manifest of {name}")
+    config = _oci.parse_config(_document(files, manifest.config, f"The config of {name}"), f"The config of {name}")
+    if len(config.diff_ids) != len(manifest.layers):
+        raise BundleError(f"{name} has {len(manifest.layers)} layers and {len(config.diff_ids)} diffIDs", _AGAIN)
+    for blob in manifest.layers:
+        if files.sizes().get(_layout.blob_name(blob.digest)) != blob.size:
+            raise BundleError(
+                f"Layer {blob.digest} of {name} is missing from bundle {files.path}, or has another size", _AGAIN
+            )
+    layers = tuple(Layer(blob, diff_id) for blob, diff_id in zip(manifest.layers, config.diff_ids))
+    return Image(name, descriptor, manifest.config, config.platform, config.created, layers)
+
+
+def _document(files: _layout.Files, descriptor: _oci.Descriptor, what: str) -> bytes:
+    data = files.read(_layout.blob_name(descriptor.digest), _oci.MAX_DOCUMENT)
+    if len(data) != descriptor.size or _oci.digest_of(data) != descriptor.digest:
+        raise BundleError(f"{what} in bundle {files.path} is damaged: {hex_of(descriptor.digest)} was expected", _AGAIN)
+    return data
+
+
+def unpacked_size(files: _layout.Files, layer: Layer) -> int:
+    """About how many bytes a layer has when it is unpacked: what gzip notes at its end (RFC 1952, ISIZE), modulo 4 GiB."""
+    if not layer.blob.media_type.endswith("gzip") or layer.blob.size < _GZIP_TRAILER:
+        return layer.blob.size
+    trailer = b"".join(
+        files.chunks(_layout.blob_name(layer.blob.digest), layer.blob.size - _GZIP_TRAILER, _GZIP_TRAILER)
+    )
+    size = int.from_bytes(trailer, "little")
+    # gzip never makes a layer larger by more than a little, so a smaller number has lost its upper digits.
+    while size < layer.blob.size * 9 // 10:
+        size += 1 << 32
+    return size

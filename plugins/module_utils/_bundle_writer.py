@@ -1,0 +1,124 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""Making a bundle: everything happens in a work directory beside it, and one rename puts it in place."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import typing as t
+from contextlib import contextmanager
+
+from ansible_collections.airlift.registry.plugins.module_utils import _layout, _pack, _signature
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
+from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, InputError
+
+
+@contextmanager
+def work_directory(path: str) -> t.Iterator[str]:
+    """An empty directory beside I(path), for one process at a time, that is gone afterwards."""
+    parent, name = os.path.split(os.path.abspath(path))
+    if not os.path.isdir(parent):
+        raise InputError(f"There is no directory {parent} for the bundle", "Make it first, or correct the path.")
+    work = os.path.join(parent, f".{name}.partial")
+    os.makedirs(work, exist_ok=True)
+    handle = os.open(work, os.O_RDONLY)
+    try:
+        _lock(handle, path)
+        # A run that was killed may have left something; nobody else is at work here.
+        _empty(work)
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        os.close(handle)
+
+
+def check_replaceable(path: str) -> None:
+    """Raise InputError when there is something at I(path) that is not a bundle, so that it is never overwritten."""
+    if os.path.isdir(path):
+        mine = not os.listdir(path) or os.path.exists(os.path.join(path, _layout.LAYOUT))
+    elif os.path.exists(path):
+        with open(path, "rb") as stream:
+            mine = stream.read(len(_layout.LAYOUT) + 1) == _layout.LAYOUT.encode() + b"\0"
+    else:
+        mine = True
+    if not mine:
+        raise InputError(
+            f"{path} exists and is not a bundle", "Choose another path, or move it away; it was not touched."
+        )
+
+
+def write_bundle(work: str, packed: t.Sequence[_pack.Packed], path: str, signing_key: str, run: _signature.Run) -> None:
+    """Finish the bundle whose blobs are in I(work) and put it at I(path), a tar if that ends in C(.tar)."""
+    for name, content in _pack.documents(packed).items():
+        with open(os.path.join(work, name), "wb") as target:
+            target.write(content)
+    _write_sums(work)
+    _signature.sign(os.path.join(work, _layout.SUMS), signing_key, run)
+    _set_modes(work)
+    if path.endswith(".tar"):
+        _place_tar(work, packed, path)
+    else:
+        _place_directory(work, path)
+
+
+def _write_sums(work: str) -> None:
+    files = _layout.DirectoryFiles(work)
+    # A blob's name is the digest that was computed while it was written.
+    sums = {
+        name: name[len(_layout.BLOBS) :] if name.startswith(_layout.BLOBS) else files.digest(name)
+        for name in files.sizes()
+    }
+    with open(os.path.join(work, _layout.SUMS), "wb") as target:
+        target.write(format_sums(sums))
+
+
+def _set_modes(work: str) -> None:
+    for directory, _directories, names in os.walk(work):
+        os.chmod(directory, 0o755)
+        for name in names:
+            os.chmod(os.path.join(directory, name), 0o644)
+
+
+def _place_tar(work: str, packed: t.Sequence[_pack.Packed], path: str) -> None:
+    files = _layout.DirectoryFiles(work)
+    images = [entry.image for entry in packed]
+    documents = {_layout.blob_name(blob.digest) for image in images for blob in (image.manifest, image.config)}
+    partial = os.path.join(work, "bundle.tar")
+    with open(partial, "wb") as target:
+        _layout.write_tar(files, _layout.tar_order(files.sizes(), documents), target)
+        target.flush()
+        os.fsync(target.fileno())
+    os.rename(partial, path)
+
+
+def _place_directory(work: str, path: str) -> None:
+    finished, old = f"{work}.new", f"{work}.old"
+    for leftover in (finished, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    os.makedirs(finished)
+    for name in os.listdir(work):
+        os.rename(os.path.join(work, name), os.path.join(finished, name))
+    if os.path.isdir(path):
+        os.rename(path, old)
+    os.rename(finished, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _lock(handle: int, path: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise HostError(f"Another run is making {path}", "Wait until it is done, then run this again.") from error
+
+
+def _empty(directory: str) -> None:
+    for entry in os.scandir(directory):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)

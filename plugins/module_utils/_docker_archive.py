@@ -1,0 +1,135 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""The docker archive, which C(docker save) writes: a stream in, images with compressed layers out.
+
+All its layouts are read: the legacy one (C(<id>/layer.tar), with links between equal layers), and the one of Docker 25
+and later (C(blobs/sha256)). Layers are compressed as they pass, so the archive is never stored.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import tarfile
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airlift.registry.plugins.module_utils import _oci
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore, Reader
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Layer
+from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
+
+_MAX_DOCUMENTS = 64 * 1024 * 1024  # of all small files together, so that an archive cannot fill the memory
+_MEMBER = re.compile(
+    r"(?:manifest\.json|repositories|index\.json|oci-layout|blobs(?:/sha256(?:/[0-9a-f]{64})?)?"
+    r"|[0-9a-f]{64}(?:\.json|\.tar|/(?:VERSION|json|layer\.tar))?)"
+)
+_SAVE_AGAIN = "Write the archive again with docker save."
+
+
+@dataclass(frozen=True)
+class SavedImage:
+    """One image of an archive; I(tags) are full references."""
+
+    config: bytes
+    layers: tuple[Layer, ...]
+    tags: tuple[str, ...]
+
+
+def read_archive(stream: Reader, store: BlobStore, what: str) -> list[SavedImage]:
+    """Read an archive to its end and store its layers; I(what) names it in errors (InputError)."""
+    contents = _Contents(what)
+    try:
+        with tarfile.open(fileobj=t.cast(t.Any, stream), mode="r|*") as archive:
+            for member in archive:
+                contents.add(archive, member, store)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(f"{what} is no archive, or is cut short ({error})", _SAVE_AGAIN) from error
+    return contents.images()
+
+
+class _Contents:
+    """What has been seen of an archive: its layers by name, its documents by name, its links."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._layers: dict[str, Layer] = {}
+        self._documents: dict[str, bytes] = {}
+        self._links: dict[str, str] = {}
+        self._room = _MAX_DOCUMENTS
+
+    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo, store: BlobStore) -> None:
+        name = posixpath.normpath(member.name)
+        if name != "." and not _MEMBER.fullmatch(name):
+            raise self._no_image(member.name)
+        if member.issym():
+            self._links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+        elif member.islnk():
+            self._links[name] = posixpath.normpath(member.linkname)
+        elif member.isreg():
+            self._add_file(name, member.size, t.cast(t.IO[bytes], archive.extractfile(member)), store)
+
+    def images(self) -> list[SavedImage]:
+        if "manifest.json" not in self._documents:
+            raise InputError(f"{self._what} has no manifest.json", _SAVE_AGAIN)
+        try:
+            entries = json.loads(self._documents["manifest.json"])
+            return [self._image(entry) for entry in entries]
+        except AirliftError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"manifest.json of {self._what} cannot be understood ({error!r})", _SAVE_AGAIN) from error
+
+    def _add_file(self, name: str, size: int, content: t.IO[bytes], store: BlobStore) -> None:
+        # A blob's name does not say what it is: JSON begins with a brace or a bracket, no tar and no gzip does.
+        head = _Peeked(content)
+        if size <= _oci.MAX_DOCUMENT and (head.first in (b"{", b"[") or not _may_be_layer(name)):
+            self._room -= size
+            if self._room < 0:
+                raise InputError(f"{self._what} holds more than {_MAX_DOCUMENTS} bytes of documents", _SAVE_AGAIN)
+            self._documents[name] = head.read(size)
+        elif size:
+            self._layers[name] = store.add_layer(head, f"{name} in {self._what}")
+
+    def _image(self, entry: dict[str, t.Any]) -> SavedImage:
+        config = self._documents[self._resolve(entry["Config"], self._documents)]
+        layers = tuple(self._layers[self._resolve(name, self._layers)] for name in entry["Layers"])
+        diff_ids = _oci.parse_config(config, f"The config {entry['Config']} in {self._what}").diff_ids
+        if diff_ids != tuple(layer.diff_id for layer in layers):
+            raise InputError(f"The layers in {self._what} are not those that {entry['Config']} names", _SAVE_AGAIN)
+        return SavedImage(config, layers, tuple(normalize(tag) for tag in entry.get("RepoTags") or ()))
+
+    def _resolve(self, name: str, files: t.Mapping[str, t.Any]) -> str:
+        for _hop in range(len(self._links) + 1):
+            if name in files:
+                return name
+            name = self._links.get(name, name)
+        raise InputError(f"{self._what} lacks {name}, which its manifest.json names", _SAVE_AGAIN)
+
+    def _no_image(self, name: str) -> InputError:
+        return InputError(
+            f"{self._what} is no image: it holds {name!r}, so it is the file system of a container, as docker export writes it",
+            "Save the image instead (docker save), or make one of this file (docker import) and save that.",
+        )
+
+
+class _Peeked:
+    """A stream whose first byte has been looked at."""
+
+    def __init__(self, stream: t.IO[bytes]) -> None:
+        self._stream = stream
+        self.first = stream.read(1)
+        self._pending = self.first
+
+    def read(self, size: int, /) -> bytes:
+        pending, self._pending = self._pending, b""
+        return pending + self._stream.read(size - len(pending))
+
+
+def _may_be_layer(name: str) -> bool:
+    return name.startswith("blobs/") or name.endswith((".tar", "/layer.tar"))

@@ -1,0 +1,185 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""A container engine through its Docker API: what it has, load, save, tag, and the proof that an image is whole.
+
+Only the API is used; nothing under the engine's data root is read or written.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager, suppress
+
+from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, EngineError, HostError
+from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
+
+try:
+    import docker
+    from docker.errors import APIError, DockerException, ImageNotFound
+except ImportError as _error:
+    # Never raised, as there is no engine to talk to; the names must exist for the except clauses.
+    docker = None
+    APIError = DockerException = ImageNotFound = HostError
+    SDK_ERROR: str | None = str(_error)
+else:
+    SDK_ERROR = None
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+CONTAINERD_STORE = "io.containerd.snapshotter.v1"
+_MANIFESTS_API = (1, 48)  # the first API version that says whether an image of a containerd store is whole
+_LOAD_TIMEOUT = 900  # seconds of silence that unpacking one large layer on a slow disk may take
+
+
+class Engine:
+    """One engine. I(timeout) is in seconds, for each answer."""
+
+    def __init__(self, host: str, timeout: int) -> None:
+        self.host = host
+        self._timeout = timeout
+        self._docker = self._connect(timeout)
+        with self._errors("say what it is"):
+            self._info: dict[str, t.Any] = self._docker.info()
+
+    def description(self) -> dict[str, t.Any]:
+        """What the plan needs to know of the engine."""
+        status = dict(entry[:2] for entry in self._info.get("DriverStatus") or ())
+        store = "containerd" if status.get("driver-type") == CONTAINERD_STORE else "graph"
+        return {
+            "host": self.host,
+            "version": self._info.get("ServerVersion", ""),
+            "api_version": self._docker.api_version,
+            "driver": self._info.get("Driver", ""),
+            "store": store,
+            "os": self._info.get("OSType", ""),
+            "architecture": _go_architecture(self._info.get("Architecture", "")),
+            "data_root": self._info.get("DockerRootDir", ""),
+        }
+
+    def images(self) -> list[dict[str, t.Any]]:
+        """Every image that is whole: its ID, its tags as full references, the diffIDs of its layers."""
+        with self._errors("list its images"):
+            ids = sorted({entry["Id"] for entry in self._docker.images()})
+        found = (self.inspect(image_id) for image_id in ids)
+        return [image for image in found if image and image["whole"]]
+
+    def inspect(self, name: str) -> dict[str, t.Any] | None:
+        """One image: C(id), C(tags), C(layers) (diffIDs) and whether it is C(whole); nothing when there is none."""
+        with self._errors(f"inspect {name}"):
+            try:
+                answer = self._docker.inspect_image(name)
+            except ImageNotFound:
+                return None
+        layers = (answer.get("RootFS") or {}).get("Layers") or []
+        return {
+            "id": answer["Id"],
+            "tags": sorted(normalize(tag) for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
+            "layers": layers,
+            "whole": bool(layers) and self._is_unpacked(name),
+        }
+
+    def load(self, archive: t.Iterable[bytes]) -> list[str]:
+        """Stream an archive into the engine; what it said. Raises EngineError when it said that it failed.
+
+        Success proves nothing yet: several engines answer 200 to an archive that they could not unpack.
+        """
+        said: list[str] = []
+        client = self._connect(_LOAD_TIMEOUT)
+        with self._errors("load the images"):
+            for message in client.load_image(archive, quiet=False):
+                text = str(message.get("error") or message.get("stream") or "").strip()
+                if "error" in message or "Error unpacking" in text:
+                    raise EngineError(
+                        f"The engine at {self.host} could not load the images: {text}", _engine_log(self.host)
+                    )
+                if text:
+                    said.append(text)
+        return said
+
+    @contextmanager
+    def save(self, names: t.Sequence[str]) -> t.Iterator[t.BinaryIO]:
+        """The stream of a docker archive with the named images."""
+        url = f"{self._docker.base_url}/v{self._docker.api_version}/images/get"
+        query = {"params": {"names": list(names)}, "stream": True, "timeout": _LOAD_TIMEOUT}
+        with self._errors(f"save {', '.join(names)}"), self._docker.get(url, **query) as answer:
+            answer.raise_for_status()
+            yield answer.raw
+
+    def tag(self, image_id: str, name: str) -> None:
+        """Let the reference I(name) mean the image I(image_id)."""
+        repository, _colon, tag = name.rpartition(":")
+        with self._errors(f"tag {image_id} as {name}"):
+            self._docker.tag(image_id, repository, tag)
+
+    def untag(self, name: str) -> None:
+        """Take the reference I(name) away, and with it the image if nothing else names it."""
+        with self._errors(f"remove {name}"), suppress(ImageNotFound):
+            self._docker.remove_image(name)
+
+    def _connect(self, timeout: int) -> t.Any:
+        if docker is None:
+            raise HostError(
+                f"The Docker SDK for Python is missing from the host's Python ({SDK_ERROR})",
+                "Install the package python3-docker, or set ansible_python_interpreter to a Python that has it.",
+            )
+        with self._errors("answer"):
+            return docker.APIClient(base_url=self.host, version="auto", timeout=timeout)
+
+    def _is_unpacked(self, name: str) -> bool:
+        """Whether the containerd store has all of the image and has unpacked it; graph drivers list no other images."""
+        if self.description()["store"] != "containerd" or self._api() < _MANIFESTS_API:
+            return True
+        url = f"{self._docker.base_url}/v{self._docker.api_version}/images/{name}/json"
+        with self._errors(f"inspect the manifests of {name}"):
+            answer = self._docker.get(url, params={"manifests": "1"}, timeout=self._timeout)
+            answer.raise_for_status()
+        manifests = answer.json().get("Manifests") or []
+        return any(_is_available(manifest) for manifest in manifests)
+
+    def _api(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self._docker.api_version.split("."))
+
+    @contextmanager
+    def _errors(self, task: str) -> t.Iterator[None]:
+        try:
+            yield
+        except AirliftError:
+            raise
+        except APIError as error:
+            raise EngineError(
+                f"The engine at {self.host} did not {task}: {error.explanation or error}", _engine_log(self.host)
+            ) from error
+        except (DockerException, OSError, ValueError) as error:
+            raise EngineError(
+                f"The engine at {self.host} did not {task} within {self._timeout} s: {_root_cause(error)}",
+                _start(self.host),
+            ) from error
+
+
+def _is_available(manifest: dict[str, t.Any]) -> bool:
+    image = manifest.get("ImageData") or {}
+    unpacked = (image.get("Size") or {}).get("Unpacked", 0)
+    return manifest.get("Kind") == "image" and bool(manifest.get("Available")) and unpacked > 0
+
+
+def _go_architecture(machine: str) -> str:
+    """The architecture as image configs name it; engines say what the kernel says."""
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(machine, machine)
+
+
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__ or error.__context__:
+        error = t.cast(BaseException, error.__cause__ or error.__context__)
+    return str(error) or type(error).__name__
+
+
+def _start(host: str) -> str:
+    return (
+        f"Start the engine (systemctl start docker), or name another with docker_host if it does not listen at {host}."
+    )
+
+
+def _engine_log(host: str) -> str:
+    return f"Look into the engine's log (journalctl -u docker) on the host of {host}, mend what it says and run this again."

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""The plan: what one host lacks, and why. A pure function of what the bundle has and what the host said.
+
+All values are plain data, so that a plan can be shown, kept and sent as it is.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Image, Layer
+from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
+from ansible_collections.airlift.registry.plugins.module_utils._oci import Descriptor, chain_ids
+from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
+
+# What a host needs beside the blobs themselves: directories, the engine's own records.
+DISK_MARGIN = 16 * 1024 * 1024
+
+# No registry can have this name (RFC 2606), so nothing is ever pulled from it or pushed to it by mistake.
+_TEMPORARY = "airlift.invalid/preload"
+
+
+def make_plan(images: t.Sequence[Image], snapshot: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Plan the images for the host of I(snapshot).
+
+    Returns C(images) (each with its action C(present), C(retag) or C(load), the reason, and its layers with their actions
+    C(present), C(staged) or C(send)), C(blobs) to send in order, C(bytes) by action, and C(leftovers) of a run that was
+    killed (temporary tags, and staged blobs that nothing waits for).
+    """
+    state = _State(snapshot)
+    plans = [_plan_image(image, state) for image in images]
+    return {
+        "images": plans,
+        "blobs": list(state.to_send.values()),
+        "bytes": _bytes_by_action(plans),
+        "leftovers": {
+            "tags": sorted(tag for tag in state.tags if is_temporary(tag)),
+            "blobs": _unneeded_blobs(plans, state.staged),
+        },
+    }
+
+
+def is_change(plan: t.Mapping[str, t.Any]) -> bool:
+    """Whether carrying out the plan changes anything that an engine shows."""
+    return any(image["action"] != "present" for image in plan["images"]) or bool(plan["leftovers"]["tags"])
+
+
+def temporary_name(image_id: str) -> str:
+    """The name under which an image is loaded: it becomes another one only after the image is proven."""
+    return f"{_TEMPORARY}:{hex_of(image_id)}"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of temporary_name."""
+    return name.startswith(f"{_TEMPORARY}:")
+
+
+def check_platform(images: t.Sequence[Image], engine: t.Mapping[str, t.Any]) -> None:
+    """Raise HostError for an image that the engine's machine cannot run."""
+    expected = f"{engine['os']}/{engine['architecture']}"
+    for image in images:
+        if "/".join(image.platform.split("/")[:2]) != expected:
+            raise HostError(
+                f"Image {image.name} is for {image.platform}, and this host's engine runs {expected}",
+                "Make a bundle for that platform, or leave the image out with the list of images.",
+            )
+
+
+def check_disk(plan: t.Mapping[str, t.Any], snapshot: t.Mapping[str, t.Any], unpacked: t.Mapping[str, int]) -> None:
+    """Raise HostError when staging or the engine has too little room; I(unpacked) is each layer's size in bytes there."""
+    if not any(image["action"] == "load" for image in plan["images"]):
+        return
+    disk = snapshot["disk"]
+    staging = sum(blob["size"] - blob["offset"] for blob in plan["blobs"]) + DISK_MARGIN
+    layers = {layer["digest"] for image in plan["images"] for layer in image["layers"] if layer["action"] != "present"}
+    engine = sum(unpacked[digest] for digest in layers) + DISK_MARGIN
+    if disk["shared"]:
+        staging += engine
+    _check_room("staging", disk["staging_path"], disk["staging_free"], staging)
+    if not disk["shared"]:
+        _check_room("the engine", disk["engine_path"], disk["engine_free"], engine)
+
+
+class _State:
+    """What the host has, and what this plan already decided to bring."""
+
+    def __init__(self, snapshot: t.Mapping[str, t.Any]) -> None:
+        self.is_graph = snapshot["engine"]["store"] == "graph"
+        self.images = {image["id"]: image for image in snapshot["images"]}
+        self.tags = {tag: image["id"] for image in snapshot["images"] for tag in image["tags"]}
+        self.chains = {chain for image in snapshot["images"] for chain in chain_ids(image["layers"])}
+        self.staged: t.Mapping[str, int] = snapshot["staged"]
+        self.to_send: dict[str, dict[str, t.Any]] = {}
+
+    def expected_id(self, image: Image) -> str:
+        """The ID that the engine will show: graph stores go by the config, containerd stores by the manifest."""
+        return image.config.digest if self.is_graph else image.manifest.digest
+
+
+def _plan_image(image: Image, state: _State) -> dict[str, t.Any]:
+    image_id = state.expected_id(image)
+    before = state.tags.get(image.name)
+    if image_id not in state.images:
+        action, reason = "load", f"the engine has no image {image_id}"
+    elif before == image_id:
+        action, reason = "present", "the engine has this image under this name"
+    elif before:
+        action, reason = "retag", f"the name means another image, {before}"
+    else:
+        action, reason = "retag", "the engine has this image without this name"
+    chains = chain_ids([layer.diff_id for layer in image.layers])
+    layers = [_plan_layer(layer, chain, action, state) for layer, chain in zip(image.layers, chains)]
+    return {
+        "name": image.name,
+        "id": image_id,
+        "digest": image.manifest.digest,
+        "config": image.config.digest,
+        "before": before,
+        "action": action,
+        "reason": reason,
+        "layers": layers,
+    }
+
+
+def _plan_layer(layer: Layer, chain: str, image_action: str, state: _State) -> dict[str, t.Any]:
+    blob = layer.blob
+    if image_action != "load":
+        action, reason = "present", "its image is there"
+    elif state.is_graph and chain in state.chains:
+        action, reason = "present", "the engine has this layer above the same base"
+    elif state.staged.get(blob.digest) == blob.size:
+        action, reason = "staged", "an earlier run left it in staging"
+    elif blob.digest in state.to_send:
+        action, reason = "staged", "another image of this run brings it"
+    else:
+        action, reason = "send", "neither the engine nor staging has it"
+        state.to_send[blob.digest] = {"digest": blob.digest, "size": blob.size, "offset": _resume_offset(blob, state)}
+    return {"digest": blob.digest, "diff_id": layer.diff_id, "size": blob.size, "action": action, "reason": reason}
+
+
+def _resume_offset(blob: Descriptor, state: _State) -> int:
+    # More bytes than the blob has cannot be its beginning.
+    staged = state.staged.get(blob.digest, 0)
+    return staged if staged < blob.size else 0
+
+
+def _bytes_by_action(plans: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, int]:
+    """Bytes of layers by action, each blob once: a layer that is sent for one image is not also present in another."""
+    actions: dict[str, tuple[str, int]] = {}
+    rank = ("present", "staged", "send")
+    for plan in plans:
+        for layer in plan["layers"]:
+            known = actions.get(layer["digest"])
+            if known is None or rank.index(layer["action"]) > rank.index(known[0]):
+                actions[layer["digest"]] = (layer["action"], layer["size"])
+    return {action: sum(size for found, size in actions.values() if found == action) for action in rank}
+
+
+def _unneeded_blobs(plans: t.Sequence[t.Mapping[str, t.Any]], staged: t.Mapping[str, int]) -> list[str]:
+    actions: dict[str, set[str]] = {}
+    for plan in plans:
+        for layer in plan["layers"]:
+            actions.setdefault(layer["digest"], set()).add(layer["action"])
+    return sorted(digest for digest in staged if actions.get(digest) == {"present"})
+
+
+def _check_room(what: str, path: str, free: int, needed: int) -> None:
+    if free < needed:
+        raise HostError(
+            f"The disk of {what} is too small: {path} has {free} bytes free and {needed} are needed",
+            "Make room there (docker image prune, or a larger disk) and run this again; nothing was changed.",
+        )

@@ -1,0 +1,263 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bundle
+short_description: Pack container images into a signed bundle
+version_added: 1.0.0
+author:
+  - The airlift.registry authors (@airlift)
+description:
+  - Packs images from container engines, registries and docker archives into one bundle, which carries them across an air gap.
+  - A bundle is an OCI image layout and a docker archive over the same blobs, with a lock file, SHA-256 checksums and an SSH signature.
+    C(skopeo), C(docker load), C(sha256sum -c) and C(ssh-keygen -Y verify) read it with nothing of this collection installed.
+  - The same images make the same bundle, byte for byte (with an Ed25519 or RSA key; ECDSA signatures differ each time).
+  - Runs on the host that has the engine, and that reaches the registries. Usually that is the Ansible controller.
+extends_documentation_fragment:
+  - airlift.registry._attributes
+  - airlift.registry._engine
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows each image's name with the digest by which its source knows it.
+  idempotent:
+    support: full
+options:
+  path:
+    description:
+      - Where the bundle shall be. It is one tar if this ends in V(.tar), a directory otherwise.
+      - A bundle that is there is replaced when its images, its content or its signer differ. Anything else that is there is never touched.
+    type: path
+    required: true
+  images:
+    description:
+      - The images, each as a source in skopeo's syntax, or as a mapping.
+      - Sources are V(docker://HOST/REPOSITORY:TAG) (a registry), V(docker-daemon:REPOSITORY:TAG) (an engine), and
+        V(docker-archive:PATH[:REFERENCE]) (a file that C(docker save) wrote).
+      - A mapping has C(source), and optionally C(name) (the full reference in the bundle, by default the one of the source) and
+        C(platforms) (a list with one platform, by default O(platform)).
+    type: list
+    elements: raw
+    required: true
+  platform:
+    description:
+      - The platform to take of an image in a registry that has several.
+    type: str
+    default: linux/amd64
+  signing_key:
+    description:
+      - The SSH private key that signs the bundle. It has no passphrase, or C(ssh-agent) holds it.
+    type: path
+    required: true
+  authfile:
+    description:
+      - A file with credentials for registries (see C(containers-auth.json(5\))). By default the one of C(skopeo login) or C(docker login).
+    type: path
+    default: ""
+  cert_dir:
+    description:
+      - A directory with the CA (C(*.crt)) and client certificates for registries. By default those below C(/etc/containers/certs.d)
+        and C(/etc/docker/certs.d).
+    type: path
+    default: ""
+requirements:
+  - C(skopeo), for images from registries.
+  - C(ssh-keygen) of OpenSSH 8.3 or later.
+seealso:
+  - module: airlift.registry.bundle_verify
+  - module: airlift.registry.image_preload
+"""
+
+EXAMPLES = r"""
+- name: Pack two images of the local engine and one of a registry
+  airlift.registry.bundle:
+    path: /srv/bundles/2026-11.tar
+    signing_key: ~/.ssh/airlift
+    images:
+      - docker-daemon:app:1.4
+      - docker-daemon:worker:1.4
+      - source: docker://registry.example.com/tools/backup:7
+        name: backup:7
+"""
+
+RETURN = r"""
+path:
+  description: Where the bundle is.
+  returned: success
+  type: str
+  sample: /srv/bundles/2026-11.tar
+reasons:
+  description: Why a bundle was made; empty when the one that is there was kept.
+  returned: success
+  type: list
+  elements: str
+  sample: ["there is no bundle at /srv/bundles/2026-11.tar"]
+images:
+  description: What the lock file says of each image; empty in check mode when a bundle would be made.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: docker.io/library/app:1.4
+      digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      config: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      platform: linux/amd64
+      size: 48211002
+      created: "2026-11-20T08:00:00Z"
+      source: docker-daemon:app:1.4
+      source_id: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+"""
+
+import functools
+import tempfile
+import typing as t
+
+import yaml
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _layout, _pack
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle
+from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
+from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._module import (
+    ENGINE_ARGUMENTS,
+    program_runner,
+    run_module,
+)
+from ansible_collections.airlift.registry.plugins.module_utils._signature import NAMESPACE, Run
+from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo
+from ansible_collections.airlift.registry.plugins.module_utils._sources import (
+    ArchiveSource,
+    DaemonSource,
+    RegistrySource,
+    SourceKind,
+    Wanted,
+    parse_wanted,
+)
+
+_MAX_LOCK = 16 * 1024 * 1024
+
+
+class BundleMaker:
+    """Makes one bundle, if the one that is there is not already what is wanted."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        params = module.params
+        self.check_mode = module.check_mode
+        self.path: str = params["path"]
+        self.signing_key: str = params["signing_key"]
+        self.run: Run = program_runner(module)
+        self.wanted = [parse_wanted(value, params["platform"]) for value in params["images"]]
+        _refuse_duplicates(self.wanted)
+        connect = functools.lru_cache(maxsize=1)(lambda: Engine(params["docker_host"], params["docker_timeout"]))
+        self.kinds: dict[str, SourceKind] = {
+            "docker": RegistrySource(Skopeo(self.run, params["authfile"], params["cert_dir"])),
+            "docker-daemon": DaemonSource(connect),
+            "docker-archive": ArchiveSource(),
+        }
+
+    def make(self) -> dict[str, t.Any]:
+        """Make the bundle if there is a reason to; the module's result."""
+        _bundle_writer.check_replaceable(self.path)
+        public_key = _public_key(self.signing_key, self.run)
+        ids = {wanted: self.kinds[wanted.source.transport].identify(wanted) for wanted in self.wanted}
+        before, reasons = self._current(public_key)
+        reasons += _differences(before, ids)
+        images = before if not reasons else [] if self.check_mode else self._write(ids)
+        return {
+            "changed": bool(reasons),
+            "path": self.path,
+            "reasons": reasons,
+            "images": images,
+            "diff": {
+                "before": {entry["name"]: entry["source_id"] for entry in before},
+                "after": {
+                    wanted.name: source_id for wanted, source_id in sorted(ids.items(), key=lambda item: item[0].name)
+                },
+            },
+        }
+
+    def _current(self, public_key: str) -> tuple[list[dict[str, t.Any]], list[str]]:
+        """What the lock of the bundle that is there says, or why it does not count."""
+        with tempfile.NamedTemporaryFile("w", prefix="airlift-", suffix=".signers") as signers:
+            signers.write(f'maker namespaces="{NAMESPACE}" {public_key}\n')
+            signers.flush()
+            try:
+                bundle = load_bundle(self.path, signers.name, self.run)
+            except InputError:
+                return [], [f"there is no bundle at {self.path}"]
+            except BundleError as error:
+                return [], [error.problem]
+        return yaml.safe_load(bundle.files.read(_layout.LOCK, _MAX_LOCK))["images"], []
+
+    def _write(self, ids: t.Mapping[Wanted, str]) -> list[dict[str, t.Any]]:
+        with _bundle_writer.work_directory(self.path) as work:
+            store, packed = BlobStore(work), []
+            for transport, kind in self.kinds.items():
+                wanted = [entry for entry in self.wanted if entry.source.transport == transport]
+                if wanted:
+                    packed += kind.fetch(wanted, ids, store)
+            _bundle_writer.write_bundle(work, packed, self.path, self.signing_key, self.run)
+        return [_pack.lock_entry(entry) for entry in sorted(packed, key=lambda entry: entry.image.name)]
+
+
+def _refuse_duplicates(wanted: t.Sequence[Wanted]) -> None:
+    names = [entry.name for entry in wanted]
+    for entry in wanted:
+        if names.count(entry.name) > 1:
+            raise InputError(
+                f"{entry.name} is in the list of images more than once", "Give each image a name of its own."
+            )
+
+
+def _public_key(signing_key: str, run: Run) -> str:
+    code, out, err = run(["ssh-keygen", "-y", "-P", "", "-f", signing_key], None)
+    if code != 0:
+        try:
+            # A key with a passphrase, which ssh-agent holds.
+            with open(f"{signing_key}.pub", encoding="utf-8") as stream:
+                return stream.read().strip()
+        except OSError:
+            raise InputError(
+                f"{signing_key} cannot be used as a signing key: {(err or out).strip()}",
+                f"Make one with: ssh-keygen -t ed25519 -f {signing_key}",
+            ) from None
+    return out.strip()
+
+
+def _differences(before: t.Sequence[dict[str, t.Any]], ids: t.Mapping[Wanted, str]) -> list[str]:
+    had = {entry["name"]: (entry["source"], entry["source_id"], entry["platform"]) for entry in before}
+    want = {wanted.name: (str(wanted.source), source_id) for wanted, source_id in ids.items()}
+    reasons = [f"{name} is not in it" for name in sorted(want.keys() - had.keys())] if before else []
+    reasons += [f"{name} is in it and not wanted" for name in sorted(had.keys() - want.keys())]
+    return reasons + [
+        f"{name} has changed at its source" for name in sorted(had.keys() & want.keys()) if had[name][:2] != want[name]
+    ]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "images": {"type": "list", "elements": "raw", "required": True},
+            "platform": {"type": "str", "default": "linux/amd64"},
+            "signing_key": {"type": "path", "required": True, "no_log": False},
+            "authfile": {"type": "path", "default": ""},
+            "cert_dir": {"type": "path", "default": ""},
+            **ENGINE_ARGUMENTS,
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, lambda: BundleMaker(module).make())
+
+
+if __name__ == "__main__":
+    main()

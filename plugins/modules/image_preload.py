@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_preload
+short_description: Bring the images of a bundle onto a host, sending only what it lacks
+version_added: 1.0.0
+author:
+  - The airlift.registry authors (@airlift)
+description:
+  - Compares a verified bundle on the controller with what the host's engine has, sends the layers that are missing, loads them,
+    and reports success only after the engine, asked again, shows the expected images with all their layers.
+  - The images are loaded under temporary names. A name means the new image only when that is proven, so a load that fails or is
+    killed never takes a name away from a good image.
+  - Needs nothing from the host but an engine, Python, and the Docker SDK. The bytes travel over Ansible's own connection.
+  - A transfer that was cut goes on where it stopped, in the same run or in the next.
+extends_documentation_fragment:
+  - airlift.registry._attributes
+  - airlift.registry._engine
+  - airlift.registry._trust
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Shows the plan. What the host has is read, and nothing is written.
+  diff_mode:
+    support: full
+    details:
+      - Shows which image ID each name means, before and after.
+  idempotent:
+    support: full
+options:
+  path:
+    description:
+      - The bundles, each a directory or a tar on the controller.
+    type: list
+    elements: path
+    required: true
+  images:
+    description:
+      - The names of the images to preload. All of the bundles' images when this is empty.
+    type: list
+    elements: str
+    default: []
+  transport:
+    description:
+      - How blobs reach the host.
+      - V(push) sends them over Ansible's own connection.
+      - V(auto) takes the best that the host offers, which is V(push) at present.
+    type: str
+    choices: [auto, push]
+    default: auto
+  bandwidth_limit:
+    description:
+      - The most bytes per second that are sent to one host. V(0) is no limit.
+    type: int
+    default: 0
+  staging_path:
+    description:
+      - A directory on the host for blobs that are on their way. Only the user of the task may read it.
+    type: path
+    default: /var/lib/airlift/staging
+seealso:
+  - module: airlift.registry.bundle
+  - ref: preload role <ansible_collections.airlift.registry.preload_role>
+    description: The same with a report for the fleet.
+"""
+
+EXAMPLES = r"""
+- name: Bring all images of the bundle onto the host
+  airlift.registry.image_preload:
+    path: /media/stick/2026-11.tar
+    allowed_signers: /etc/airlift/allowed_signers
+  become: true
+
+- name: Bring one image, and no faster than 1 MB/s
+  airlift.registry.image_preload:
+    path: /media/stick/2026-11.tar
+    allowed_signers: /etc/airlift/allowed_signers
+    images:
+      - app:1.4
+    bandwidth_limit: 1000000
+  become: true
+"""
+
+RETURN = r"""
+images:
+  description: Each image, what was done, and why.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: docker.io/library/app:1.4
+      id: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      before: null
+      action: load
+      reason: the engine has no image sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      layers: []
+images_by_name:
+  description: The same by name, full and short, with C(id) and C(digest) only.
+  returned: success
+  type: dict
+  sample:
+    app:1.4:
+      id: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+bytes:
+  description: Bytes of compressed layers that were C(present) in the engine, C(staged) by an earlier try, and that the host lacked (C(send)).
+  returned: success
+  type: dict
+  sample: {"present": 48211002, "staged": 0, "send": 1804311}
+bytes_sent:
+  description: Bytes of layers that were sent in this run.
+  returned: success
+  type: int
+  sample: 1804311
+resumed_bytes:
+  description: Bytes of layers that an earlier try had already sent.
+  returned: success
+  type: int
+  sample: 0
+engine:
+  description: The engine, with its version and image store.
+  returned: success
+  type: dict
+  sample: {"version": "28.5.2", "store": "graph", "driver": "overlay2"}
+signers:
+  description: Who signed the bundles, as O(allowed_signers) names them.
+  returned: success
+  type: list
+  elements: str
+  sample: [release@example.com]
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+  sample: 3.2
+"""
+
+import fcntl
+import os
+import typing as t
+from contextlib import contextmanager
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.airlift.registry.plugins.module_utils._archive import ArchiveImage, thin_archive
+from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
+from ansible_collections.airlift.registry.plugins.module_utils._errors import EngineError, HostError
+from ansible_collections.airlift.registry.plugins.module_utils._module import ENGINE_ARGUMENTS, run_module
+from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
+from ansible_collections.airlift.registry.plugins.module_utils._plan import temporary_name
+from ansible_collections.airlift.registry.plugins.module_utils._staging import DEFAULT_PATH, Staging, disk
+
+
+class Preloader:
+    """The host's half of a preload. The controller's half is the action plugin of the same name."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.engine = Engine(module.params["docker_host"], module.params["docker_timeout"])
+        self.staging = Staging(module.params["staging_path"])
+
+    def snapshot(self) -> dict[str, t.Any]:
+        """What this host has: its engine, images, staged blobs, and free disk."""
+        engine = self.engine.description()
+        return {
+            "engine": engine,
+            "images": self.engine.images(),
+            "staged": self.staging.blobs(),
+            "disk": disk(self.staging.path, engine["data_root"]),
+        }
+
+    def load(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Carry out a plan whose blobs are in staging now."""
+        with self._lock():
+            loads = _by_id(image for image in request["images"] if image["action"] == "load")
+            self._verify(loads)
+            if loads:
+                self._load(loads)
+            for image in request["images"]:
+                if image["action"] != "present":
+                    self._tag(image["id"], image["name"])
+            for name in [*(temporary_name(image_id) for image_id in loads), *request["leftovers"]["tags"]]:
+                self.engine.untag(name)
+            staged = [digest for image in loads.values() for digest in image["include"]]
+        self.staging.remove({*staged, *request["leftovers"]["blobs"]})
+        return {"changed": True}
+
+    def _verify(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
+        """No byte goes to the engine before its digest is known to be the one that was signed."""
+        for image in loads.values():
+            for kind in ("manifest", "config"):
+                if digest_of(image[kind].encode()) != image[f"{kind}_digest"]:
+                    raise HostError(f"The {kind} of {image['name']} arrived damaged", "Run this again.")
+            for digest in image["include"]:
+                self.staging.verify(digest, image["name"])
+
+    def _load(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
+        images = [
+            ArchiveImage(temporary_name(image_id), image["manifest"].encode(), image["config"].encode())
+            for image_id, image in loads.items()
+        ]
+        layers = {digest: self.staging.file_of(digest) for image in loads.values() for digest in image["include"]}
+        try:
+            self.engine.load(thin_archive(images, layers))
+            for image_id, image in loads.items():
+                self._prove(image_id, image)
+        except EngineError:
+            for image_id in loads:
+                self.engine.untag(temporary_name(image_id))
+            raise
+
+    def _prove(self, image_id: str, image: dict[str, t.Any]) -> None:
+        """The engine's word for a load is not enough: look at what is there."""
+        found = self.engine.inspect(temporary_name(image_id))
+        expected = {"id": image_id, "layers": image["diff_ids"], "whole": True}
+        shown = {key: found[key] for key in expected} if found else None
+        if shown != expected:
+            raise EngineError(
+                f"The engine took {image['name']} and then showed {shown or 'nothing'} instead of {expected}",
+                "Nothing was tagged and the blobs are still in staging. Look into the engine's log and run this again.",
+            )
+
+    def _tag(self, image_id: str, name: str) -> None:
+        self.engine.tag(image_id, name)
+        found = self.engine.inspect(name)
+        if not found or found["id"] != image_id:
+            raise EngineError(f"{name} does not mean {image_id} after it was tagged", "Run this again.")
+
+    @contextmanager
+    def _lock(self) -> t.Iterator[None]:
+        """Two controllers may want the same host at the same time; the second waits."""
+        os.makedirs(self.staging.path, mode=0o700, exist_ok=True)
+        handle = os.open(self.staging.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _by_id(images: t.Iterable[dict[str, t.Any]]) -> dict[str, dict[str, t.Any]]:
+    """An image that has several names is loaded once."""
+    return {image["id"]: image for image in images}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "list", "elements": "path", "required": True},
+            "images": {"type": "list", "elements": "str", "default": []},
+            "allowed_signers": {"type": "path", "required": True},
+            "transport": {"type": "str", "choices": ["auto", "push"], "default": "auto"},
+            "bandwidth_limit": {"type": "int", "default": 0},
+            "staging_path": {"type": "path", "default": DEFAULT_PATH},
+            **ENGINE_ARGUMENTS,
+            # What the action plugin asks for: nothing for a snapshot, or the plan to carry out.
+            "_request": {"type": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    request = module.params["_request"]
+    run_module(module, lambda: Preloader(module).load(request) if request else Preloader(module).snapshot())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""Transports: how blobs get from the controller into a host's staging.
+
+A transport is one class with one verb, C(send). Adding one means a class here and a name in C(TRANSPORTS).
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, HostError, TransportError
+from ansible_collections.airlift.registry.plugins.module_utils._layout import Files, blob_name
+from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
+from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
+
+PART = 8 * 1024 * 1024  # bytes in one command: what is sent again, at most, after the connection was cut
+_ATTEMPTS = 5  # in a row without a byte of progress
+_PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
+
+
+class Shell(t.Protocol):
+    """Runs a command line on the host with I(data) as its input: exit code, output, errors."""
+
+    def __call__(self, command: str, data: bytes | None = None) -> tuple[int, str, str]: ...
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A blob to send from I(offset) on."""
+
+    digest: str
+    size: int
+    offset: int
+    files: Files
+
+
+class Transport(t.Protocol):
+    """Brings blobs into the staging directory of one host."""
+
+    def send(self, blobs: t.Sequence[Blob], staging_path: str, progress: Progress) -> None: ...
+
+
+class Push:
+    """Sends blobs over Ansible's own connection, in parts, each appended to what is there."""
+
+    def __init__(self, shell: Shell, bandwidth_limit: int) -> None:
+        self._shell = shell
+        self._limit = bandwidth_limit
+
+    def send(self, blobs: t.Sequence[Blob], staging_path: str, progress: Progress) -> None:
+        self._check(f"umask 077 && mkdir -p {shlex.quote(staging_path)}", None)
+        for blob in blobs:
+            self._send_blob(blob, f"{staging_path}/{hex_of(blob.digest)}", progress)
+
+    def _send_blob(self, blob: Blob, path: str, progress: Progress) -> None:
+        offset, failures = blob.offset, 0
+        if offset == 0:
+            self._check(f"umask 077 && : > {shlex.quote(path)}", None)
+        while offset < blob.size:
+            arrived = self._send_part(blob, offset, path)
+            if arrived > offset:
+                progress.advance(arrived - offset)
+                offset, failures = arrived, 0
+            else:
+                failures += 1
+                self._pause(failures, path)
+
+    def _send_part(self, blob: Blob, offset: int, path: str) -> int:
+        """Append one part; how many bytes the file has then."""
+        length = min(PART, blob.size - offset)
+        part = b"".join(blob.files.chunks(blob_name(blob.digest), offset, length))
+        name = shlex.quote(path)
+        started = time.monotonic()
+        try:
+            # Only ever append to the bytes that this part follows: another part may have arrived although its answer did not.
+            self._check(f'[ "$(wc -c < {name})" -eq {offset} ] && cat >> {name}', part)
+        except TransportError:
+            return self._size(name, offset)
+        if self._limit:
+            time.sleep(max(0.0, length / self._limit - (time.monotonic() - started)))
+        return offset + length
+
+    def _size(self, name: str, otherwise: int) -> int:
+        try:
+            return int(self._check(f"wc -c < {name}", None))
+        except (TransportError, ValueError):
+            return otherwise
+
+    def _check(self, command: str, data: bytes | None) -> str:
+        try:
+            code, out, err = self._shell(command, data)
+        except AirliftError:
+            raise
+        except Exception as error:  # each connection plugin has errors of its own
+            raise TransportError(
+                f"The connection failed: {error}", "Run this again; what has arrived is kept."
+            ) from error
+        if "No space left on device" in err:
+            raise HostError(
+                f"The disk of staging is full ({err.strip()})",
+                "Make room there and run this again; what has arrived is kept.",
+            )
+        if code != 0:
+            raise TransportError(
+                f"Writing to staging failed: {err.strip() or out.strip() or code}",
+                "Run this again; what has arrived is kept.",
+            )
+        return out.strip()
+
+    def _pause(self, failures: int, path: str) -> None:
+        if failures >= _ATTEMPTS:
+            raise TransportError(
+                f"{path} got no more bytes in {_ATTEMPTS} attempts",
+                "Check the connection to the host and run this again; what has arrived is kept.",
+            )
+        time.sleep(_PAUSE * 2 ** (failures - 1))
