@@ -1,0 +1,16 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The images that the lab can make. A recipe is one directory here: a Dockerfile, its files, and a RECIPE.
+
+To add one, add a directory with a Dockerfile and an `__init__.py` that ends in `RECIPES = (Recipe(...),)`, and name it in ALL.
+"""
+
+from __future__ import annotations
+
+from .recipe import Recipe
+from . import app, app_dependencies, base, haproxy, host, registry
+
+ALL = (base, host, registry, haproxy, app_dependencies, app)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in ALL for recipe in module.RECIPES}

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a recipe is, and the key under which its image is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a recipe's `prepare` gets: where to put files for the Dockerfile, where to keep dear ones, where to log."""
+
+    context: Path
+    cache: Path
+    log: Path
+    key: str
+    arguments: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One image: a directory with a Dockerfile, and what cannot be said in a Dockerfile."""
+
+    name: str
+    directory: Path
+    reference: str  # may contain {key}
+    parent: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Workshop], None] | None = None
+
+
+def key_of(name: str, recipes: Mapping[str, Recipe]) -> str:
+    """The sha256 of everything that an image is made from, its parents included."""
+    recipe = recipes[name]
+    digest = hashlib.sha256(json.dumps([recipe.name, recipe.reference, dict(recipe.arguments)]).encode())
+    digest.update((key_of(recipe.parent, recipes) if recipe.parent else "").encode())
+    for path in source_files(recipe.directory):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"\n{path.relative_to(recipe.directory)} {content}".encode())
+    return digest.hexdigest()[:12]
+
+
+def reference_of(name: str, recipes: Mapping[str, Recipe]) -> str:
+    """The name under which the engine knows the image."""
+    return recipes[name].reference.format(key=key_of(name, recipes))
+
+
+def source_files(directory: Path) -> list[Path]:
+    """A recipe's own files, in a fixed order."""
+    return sorted(path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
