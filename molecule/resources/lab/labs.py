@@ -27,8 +27,9 @@ LAB_LABEL = "airlift.lab"
 HOST_LABEL = "airlift.lab.host"
 PREFIX = "airlift"
 BOOT_SECONDS = 90
-# Nobody listens there. Names of other hosts are answered by the engine; all others fail at once, and cannot leak out.
-NO_RESOLVER = "192.0.2.1"
+# The engine answers for the names of the lab's hosts. Others it would ask of the machine's resolver: it gets one that nobody
+# runs, and does not tell the host that it failed (20.10), so the host must not wait long.
+NAME_SERVICE = ("--dns=192.0.2.1", "--dns-option=timeout:1", "--dns-option=attempts:1")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -184,7 +185,7 @@ def _run(lab: str, host: HostSpec, address: str, image: str, machine: Machine) -
     run(
         "docker", "run", "--detach", "--name", container_name(lab, host.name), "--hostname", host.name,
         "--label", f"{LAB_LABEL}={lab}", "--label", f"{HOST_LABEL}={host.name}",
-        "--network", network_name(lab), "--ip", address, "--network-alias", host.name, "--dns", NO_RESOLVER,
+        "--network", network_name(lab), "--ip", address, "--network-alias", host.name, *NAME_SERVICE,
         "--stop-signal", "SIGRTMIN+3", *run_flags(machine, cgroup), *shared, image,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ mask systemd-firstboot.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-b
      e2scrub_all.timer e2scrub_reap.service
 
 systemctl set-default multi-user.target
-systemctl enable ssh.service docker.service containerd.service
+systemctl enable ssh.service docker.service containerd.service airlift-lab-offline.service
 # The role that configures it starts it.
 systemctl disable keepalived.service
 
