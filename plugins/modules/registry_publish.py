@@ -1,0 +1,261 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: registry_publish
+short_description: Publish the images of a bundle to a registry
+version_added: 1.0.0
+author:
+  - The airlift.registry authors (@airlift)
+description:
+  - Puts the images of a verified bundle into a registry. Digests stay as they are in the bundle, and layers that the registry has
+    are not sent again.
+  - After the upload the registry is asked again, and success is reported only when it shows the digest of the bundle under each name.
+  - Runs on the host that has the bundle and that reaches the registry. Usually that is the Ansible controller.
+extends_documentation_fragment:
+  - airlift.registry._attributes
+  - airlift.registry._trust
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows which digest each name has in the registry, before and after.
+  idempotent:
+    support: full
+options:
+  path:
+    description:
+      - The bundle, a directory or a tar.
+    type: path
+    required: true
+  registry:
+    description:
+      - The registry, as V(HOST) or V(HOST:PORT).
+    type: str
+    required: true
+  namespace:
+    description:
+      - Where in the registry the images go. V(mirror) makes V(docker.io/library/app:1) to V(HOST/mirror/library/app:1).
+      - By default the repository stays and only the host changes, to V(HOST/library/app:1), so that the registry can be a mirror.
+    type: str
+    default: ""
+  images:
+    description:
+      - The names of the images to publish. All of the bundle's images when this is empty.
+    type: list
+    elements: str
+    default: []
+  username:
+    description:
+      - The user who may push.
+    type: str
+    default: ""
+  password:
+    description:
+      - The password of O(username). It is handed on in a file that only this user can read, never on a command line.
+    type: str
+    default: ""
+  ca_path:
+    description:
+      - The certificate of the CA that the registry's certificate is from. By default the host's trusted CAs.
+    type: path
+    default: ""
+requirements:
+  - C(skopeo).
+seealso:
+  - module: airlift.registry.bundle
+"""
+
+EXAMPLES = r"""
+- name: Publish a bundle to the site's registry
+  airlift.registry.registry_publish:
+    path: /media/stick/2026-11.tar
+    allowed_signers: /etc/airlift/allowed_signers
+    registry: registry.example.com
+    username: publisher
+    password: "{{ vault_publisher_password }}"
+    ca_path: /etc/airlift/ca.crt
+"""
+
+RETURN = r"""
+images:
+  description: Each image, where it is in the registry, what was done, and why.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: docker.io/library/app:1.4
+      destination: registry.example.com/library/app:1.4
+      digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      before: null
+      action: publish
+      reason: the registry has no such tag
+      bytes_missing: 1804311
+bytes_missing:
+  description:
+    - Bytes of blobs that the repositories lacked. They are sent, unless the registry can take them over from another repository.
+  returned: success
+  type: int
+  sample: 1804311
+signer:
+  description: Who signed the bundle, as O(allowed_signers) names them.
+  returned: success
+  type: str
+  sample: release@example.com
+"""
+
+import os
+import shutil
+import tempfile
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.airlift.registry.plugins.module_utils import _layout
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, load_bundle, verify_file
+from ansible_collections.airlift.registry.plugins.module_utils._errors import RegistryError
+from ansible_collections.airlift.registry.plugins.module_utils._module import program_runner, run_module
+from ansible_collections.airlift.registry.plugins.module_utils._reference import parse_reference
+from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
+from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
+
+
+class Publisher:
+    """Publishes one bundle to one registry."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.params = module.params
+        self.check_mode = module.check_mode
+        self.run = program_runner(module)
+        self.registry = Registry(
+            self.params["registry"], self.params["username"], self.params["password"], self.params["ca_path"]
+        )
+
+    def publish(self) -> dict[str, t.Any]:
+        """Publish what the registry lacks; the module's result."""
+        bundle = load_bundle(self.params["path"], self.params["allowed_signers"], self.run)
+        images = bundle.select(self.params["images"])
+        plans = [self._plan(image) for image in images]
+        if not self.check_mode:
+            self._upload(bundle, [(image, plan) for image, plan in zip(images, plans) if plan["action"] == "publish"])
+        shown = [{key: value for key, value in plan.items() if key != "missing"} for plan in plans]
+        return {
+            "changed": any(plan["action"] == "publish" for plan in plans),
+            "images": shown,
+            "bytes_missing": sum(plan["bytes_missing"] for plan in plans),
+            "signer": bundle.signer,
+            "diff": {
+                "before": {plan["destination"]: plan["before"] for plan in plans},
+                "after": {plan["destination"]: plan["digest"] for plan in plans},
+            },
+        }
+
+    def _plan(self, image: Image) -> dict[str, t.Any]:
+        repository, tag = self._place(image)
+        before = self.registry.manifest_digest(repository, tag)
+        present = before == image.manifest.digest
+        blobs = {blob.digest: blob.size for blob in (image.config, *(layer.blob for layer in image.layers))}
+        missing = [] if present else [digest for digest in blobs if not self.registry.has_blob(repository, digest)]
+        return {
+            "name": image.name,
+            "destination": f"{self.registry.host}/{repository}:{tag}",
+            "digest": image.manifest.digest,
+            "before": before,
+            "action": "present" if present else "publish",
+            "reason": _reason(before, present),
+            "missing": missing,
+            "bytes_missing": sum(blobs[digest] for digest in missing),
+        }
+
+    def _place(self, image: Image) -> tuple[str, str]:
+        reference = parse_reference(image.name)
+        namespace = f"{self.params['namespace']}/" if self.params["namespace"] else ""
+        # Whoever names the namespace must not be able to leave the registry.
+        target = parse_reference(f"{self.params['registry']}/{namespace}{reference.path}:{reference.tag}")
+        return target.path, str(target.tag)
+
+    def _upload(self, bundle: Bundle, todo: t.Sequence[tuple[Image, dict[str, t.Any]]]) -> None:
+        if not todo:
+            return
+        work = tempfile.mkdtemp(prefix="airlift-publish-")
+        try:
+            layout = _layout_with(bundle, {digest for _image, plan in todo for digest in plan["missing"]}, work)
+            skopeo = Skopeo(self.run, self._authfile(work), self._cert_dir(work))
+            for image, plan in todo:
+                skopeo.push(layout, image.name, plan["destination"])
+                self._prove(image, plan)
+        finally:
+            shutil.rmtree(work)
+
+    def _prove(self, image: Image, plan: dict[str, t.Any]) -> None:
+        found = self.registry.manifest_digest(*self._place(image))
+        if found != image.manifest.digest:
+            raise RegistryError(
+                f"{plan['destination']} has the digest {found} after the upload, and {image.manifest.digest} was expected",
+                "Check whether somebody else pushes to that name, and run this again.",
+            )
+
+    def _authfile(self, work: str) -> str:
+        if not self.params["username"]:
+            return ""
+        path = os.path.join(work, "auth.json")
+        write_authfile(path, self.registry.host, self.params["username"], self.params["password"])
+        return path
+
+    def _cert_dir(self, work: str) -> str:
+        if not self.params["ca_path"]:
+            return ""
+        directory = os.path.join(work, "certs")
+        os.mkdir(directory)
+        shutil.copyfile(self.params["ca_path"], os.path.join(directory, "ca.crt"))
+        return directory
+
+
+def _reason(before: str | None, present: bool) -> str:
+    if present:
+        return "the registry has this image under this name"
+    return f"the name means another image, {before}" if before else "the registry has no such tag"
+
+
+def _layout_with(bundle: Bundle, digests: t.Collection[str], work: str) -> str:
+    """An image layout that skopeo can read, with the blobs that it will send, each of them verified."""
+    names = {_layout.blob_name(digest) for digest in digests}
+    for name in sorted(names):
+        verify_file(bundle.files, bundle.sums, name)
+    if isinstance(bundle.files, _layout.DirectoryFiles):
+        return bundle.files.path
+    documents = {_layout.blob_name(blob.digest) for image in bundle.images for blob in (image.manifest, image.config)}
+    layout = os.path.join(work, "layout")
+    os.makedirs(os.path.join(layout, _layout.BLOBS))
+    for name in (_layout.LAYOUT, _layout.INDEX, *sorted(documents | names)):
+        with open(os.path.join(layout, name), "wb") as target:
+            for chunk in bundle.files.chunks(name):
+                target.write(chunk)
+    return layout
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "allowed_signers": {"type": "path", "required": True},
+            "registry": {"type": "str", "required": True},
+            "namespace": {"type": "str", "default": ""},
+            "images": {"type": "list", "elements": "str", "default": []},
+            "username": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+            "ca_path": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, lambda: Publisher(module).publish())
+
+
+if __name__ == "__main__":
+    main()
