@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# All tests, as `make test` runs them. What is dear to build comes first, in the background; the last lines are pytest's own.
+set -euo pipefail
+
+log=.cache/lab-images.log
+mkdir -p .cache
+
+# With a process group of its own, an interrupted or failed run can end the builds with all their children.
+set -m
+"$PYTHON" molecule/resources/lab image base host registry haproxy app1 app2 >"$log" 2>&1 </dev/null &
+builds=$!
+set +m
+trap 'kill -- "-$builds" 2>/dev/null || true' EXIT
+
+echo "The lab's images are made in the background ($log). Meanwhile, the checks:"
+make --no-print-directory check
+
+echo "Waiting for the lab's images."
+wait "$builds" || {
+    tail -n 40 "$log"
+    echo "The lab's images could not be made; see $log." >&2
+    exit 1
+}
+trap - EXIT
+
+pytest --verbose tests/unit tests/integration
