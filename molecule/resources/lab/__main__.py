@@ -10,6 +10,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lab.cli import main  # noqa: E402
+from lab.cli import main
 
 sys.exit(main())

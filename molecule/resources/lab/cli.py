@@ -95,7 +95,7 @@ def _down(engine: Engine, name: str) -> None:
 def run_list(options: argparse.Namespace) -> None:
     if _engine().answers():
         for name in labs.names_of_labs():
-            print(*labs.describe(name), sep="\n")
+            print(*(labs.describe(name) or [name]), sep="\n")
 
 
 def _names_with_state() -> list[str]:

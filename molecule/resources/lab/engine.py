@@ -45,14 +45,22 @@ class Engine:
         return self.state / "engine.json"
 
     @property
+    def lock(self) -> Path:
+        return self.state / "engine.lock"
+
+    @property
+    def use_lock(self) -> Path:
+        return self.state / "engine-use.lock"
+
+    @property
     def log(self) -> Path:
         return self.state / "dockerd.log"
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Make sure that the engine answers, and that no other run of the lab stops it meanwhile."""
-        self.ensure()
-        with locked(self.state / "engine-use.lock", shared=True):
+        with locked(self.use_lock, shared=True):
+            self.ensure()
             yield
 
     def answers(self) -> bool:
@@ -61,27 +69,32 @@ class Engine:
     def ensure(self) -> str:
         """Install and start what is missing; answer with the engine's version."""
         if not self.answers():
-            with locked(self.state / "engine.lock"):
+            with locked(self.lock):
                 if not self.answers():
                     self._install_and_start()
         return run(*self.docker, "version", "--format", "{{.Server.Version}}").strip()
 
     def stop_if_ours(self) -> bool:
         """Stop the engine if the lab started it and nobody uses it; tell whether it was stopped."""
-        with locked(self.state / "engine.lock"), locked_or_none(self.state / "engine-use.lock") as unused:
+        with locked(self.lock), locked_or_none(self.use_lock) as unused:
             started = self._read_note()
             if started is None or not unused or self._has_running_containers():
                 return False
             self._stop(started)
-            self.note.unlink()
-            self.log.unlink(missing_ok=True)
+            for path in (self.note, self.log, self.use_lock, self.lock):
+                path.unlink(missing_ok=True)
             return True
 
     def _install_and_start(self) -> None:
         if os.geteuid():
-            raise LabError("no Docker engine answers, and starting one needs root. Run the lab as root, or start Docker.")
+            raise LabError(
+                "no Docker engine answers, and starting one needs root. Run the lab as root, or start Docker."
+            )
         if shutil.which("dockerd") is None:
             install_packages("docker.io")
+            if not _has_systemd():
+                # The package may have started it by its init script, which nobody would stop again.
+                attempt("service", "docker", "stop")
         if shutil.which("docker") is None:
             # From trixie on the command line client is a package of its own.
             install_packages("docker-cli")
@@ -155,5 +168,7 @@ def _wait_until_gone(started: Started) -> None:
     deadline = time.monotonic() + START_SECONDS
     while _is_alive(started):
         if time.monotonic() > deadline:
-            raise LabError(f"dockerd (process {started.pid}) does not stop. Look at it, then run `lab down --all` again.")
+            raise LabError(
+                f"dockerd (process {started.pid}) does not stop. Look at it, then run `lab down --all` again."
+            )
         time.sleep(0.1)

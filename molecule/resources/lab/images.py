@@ -87,6 +87,7 @@ def _build(recipe: Recipe, parent: Future[None] | None, cache: Path) -> None:
         if recipe.prepare:
             # Does not wait for the parent: the registry is compiled while debootstrap runs.
             recipe.prepare(workshop)
+        _normalize_modes(context)
         if parent:
             parent.result()
         _docker_build(recipe, workshop)
@@ -114,6 +115,12 @@ def _copy_sources(directory: Path, context: Path) -> None:
         target = context / source.relative_to(directory)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
+
+
+def _normalize_modes(context: Path) -> None:
+    """The umask of whoever runs this is not part of the recipe."""
+    for path in context.rglob("*"):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def _docker_build(recipe: Recipe, workshop: Workshop) -> None:

@@ -20,7 +20,7 @@ from . import topology
 from .errors import LabError
 from .flags import Machine, find_cgroup2, run_flags
 from .inventory import USER, Host, Lab, inventory, known_hosts, ssh_config
-from .shell import attempt, run
+from .shell import attempt, install_packages, run
 from .topology import HostSpec
 
 LAB_LABEL = "airlift.lab"
@@ -121,7 +121,9 @@ def _read_existing(name: str, item: dict[str, Any]) -> Existing:
 def _refuse_leftover(name: str, hosts: tuple[HostSpec, ...], existing: dict[str, Existing]) -> None:
     leftover = sorted(set(existing) - {host.name for host in hosts})
     if leftover:
-        raise LabError(f"lab {name} has hosts that the spec does not name: {', '.join(leftover)}. Run `lab down {name}` first.")
+        raise LabError(
+            f"lab {name} has hosts that the spec does not name: {', '.join(leftover)}. Run `lab down {name}` first."
+        )
 
 
 def network_name(lab: str) -> str:
@@ -138,15 +140,18 @@ def volume_name(lab: str) -> str:
 
 def _ensure_network(name: str) -> str:
     """Make the network; answer with its subnet."""
-    present = attempt("docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", network_name(name))
+    present = attempt(
+        "docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", network_name(name)
+    )
     if present.returncode == 0:
         return present.stdout.strip()
     refused = "no subnet is free"
     for subnet in topology.free_subnets(_networks_in_use()):
         # Internal: the engine gives the hosts no default route, and lets nothing in or out.
         made = attempt(
-            "docker", "network", "create", "--internal", "--label", f"{LAB_LABEL}={name}", "--subnet", subnet, network_name(name)
-        )
+            "docker", "network", "create", "--internal",
+            "--label", f"{LAB_LABEL}={name}", "--subnet", subnet, network_name(name),
+        )  # fmt: skip
         if made.returncode == 0:
             return subnet
         refused = made.stderr.strip()
@@ -171,6 +176,8 @@ def _ensure_shared_volume(name: str) -> None:
 
 def _ensure_key(name: str, state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if shutil.which("ssh-keygen") is None:
+        install_packages("openssh-client")
     if not (state / "id_ed25519.pub").exists():
         # Half a pair is no pair.
         (state / "id_ed25519").unlink(missing_ok=True)
@@ -212,13 +219,17 @@ def _wait_for_boot(container: str) -> None:
         if state.stdout.strip() == "running":
             break
         if state.stdout.strip() == "degraded" or time.monotonic() > deadline:
-            raise LabError(f"{container} did not boot ({state.stdout.strip() or state.stderr.strip()}). {_why(container)}")
+            raise LabError(
+                f"{container} did not boot ({state.stdout.strip() or state.stderr.strip()}). {_why(container)}"
+            )
         time.sleep(0.2)
     run("docker", "exec", container, "docker", "version", "--format", "{{.Server.Version}}", timeout=30)
 
 
 def _why(container: str) -> str:
-    failed = attempt("docker", "exec", container, "systemctl", "list-units", "--failed", "--plain", "--no-legend", timeout=20)
+    failed = attempt(
+        "docker", "exec", container, "systemctl", "list-units", "--failed", "--plain", "--no-legend", timeout=20
+    )
     return f"Failed units: {failed.stdout.strip() or 'none'}. See `docker exec {container} journalctl -b` and `docker logs {container}`."
 
 
@@ -232,7 +243,9 @@ def _wait_for_ssh(container: str, address: str) -> None:
         except OSError:
             pass
         if time.monotonic() > deadline:
-            raise LabError(f"{container} does not answer at {address} port 22. See `docker exec {container} journalctl -u ssh`.")
+            raise LabError(
+                f"{container} does not answer at {address} port 22. See `docker exec {container} journalctl -u ssh`."
+            )
         time.sleep(0.1)
 
 
@@ -273,7 +286,9 @@ def _remove_cgroup(directory: Path) -> None:
             return
         except OSError as error:
             if time.monotonic() > deadline:
-                raise LabError(f"the cgroup {directory} cannot be removed: {error.strerror}. Run `lab down` again.") from error
+                raise LabError(
+                    f"the cgroup {directory} cannot be removed: {error.strerror}. Run `lab down` again."
+                ) from error
             time.sleep(0.1)
 
 

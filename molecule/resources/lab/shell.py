@@ -25,14 +25,17 @@ def run(*command: str, stdin: str | None = None, timeout: float | None = None) -
     return result.stdout
 
 
-def attempt(
-    *command: str, stdin: str | None = None, timeout: float | None = None
-) -> subprocess.CompletedProcess[str]:
+def attempt(*command: str, stdin: str | None = None, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command and return whatever came of it; a missing program and a timeout are results too."""
     try:
         return subprocess.run(
-            command, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=timeout, check=False,
+            command,
+            input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, 127, "", f"{command[0]}: no such program")
@@ -49,8 +52,14 @@ def run_logged(
         output.write(f"$ {' '.join(command)}\n")
         output.flush()
         result = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=cwd,
-            env={**os.environ, **(environment or {})}, check=False, preexec_fn=lower_priority,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            check=False,
+            preexec_fn=lower_priority,
         )
     if result.returncode:
         end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
@@ -69,7 +78,14 @@ def install_packages(*packages: str) -> None:
         raise LabError(f"apt-get is missing, so {', '.join(packages)} cannot be installed. Install them by hand.")
     say(f"installing {' '.join(packages)}")
     command = (
-        "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+        *packages,
     )
     if attempt(*command).returncode:
         # A fresh machine has no package lists yet.

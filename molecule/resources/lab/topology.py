@@ -35,7 +35,9 @@ class HostSpec:
 def check_lab_name(name: str) -> str:
     """Refuse names that could not be a container's, a network's and a directory's."""
     if not NAME.fullmatch(name):
-        raise LabError(f"{name!r} is not a lab name. Use a letter, then up to 29 letters, digits and hyphens, all lower case.")
+        raise LabError(
+            f"{name!r} is not a lab name. Use a letter, then up to 29 letters, digits and hyphens, all lower case."
+        )
     return name
 
 
@@ -66,7 +68,9 @@ def parse_spec(content: Any) -> tuple[HostSpec, ...]:
 
 def _parse_host(name: str, host: Any) -> HostSpec:
     if not NAME.fullmatch(name):
-        raise LabError(f"{name!r} is not a host name. Use a letter, then up to 29 letters, digits and hyphens, all lower case.")
+        raise LabError(
+            f"{name!r} is not a host name. Use a letter, then up to 29 letters, digits and hyphens, all lower case."
+        )
     if not isinstance(host, dict):
         raise LabError(f'host {name} must be an object such as {{"groups": ["fleet"]}}.')
     _refuse_unknown(f"host {name}", host, ("groups", "shared"))
@@ -75,7 +79,9 @@ def _parse_host(name: str, host: Any) -> HostSpec:
         raise LabError(f"host {name}: groups must be a list of group names (lower case letters, digits, underscores).")
     reserved = {"all", "ungrouped", name} & set(groups)
     if reserved:
-        raise LabError(f"host {name}: a group cannot be called {', '.join(sorted(reserved))} here, Ansible needs that name.")
+        raise LabError(
+            f"host {name}: a group cannot be called {', '.join(sorted(reserved))} here, Ansible needs that name."
+        )
     shared = host.get("shared", False)
     if not isinstance(shared, bool):
         raise LabError(f"host {name}: shared must be true or false.")
@@ -109,5 +115,7 @@ def virtual_ip(subnet: str) -> str:
 def assign_addresses(names: Iterable[str], subnet: str, existing: Mapping[str, str]) -> dict[str, str]:
     """Hosts keep the address that they have; new ones get the lowest free."""
     taken = set(existing.values())
-    free = (candidate for number in range(FIRST_HOST, LAST_HOST + 1) if (candidate := address(subnet, number)) not in taken)
+    free = (
+        candidate for number in range(FIRST_HOST, LAST_HOST + 1) if (candidate := address(subnet, number)) not in taken
+    )
     return {name: existing.get(name) or next(free) for name in names}

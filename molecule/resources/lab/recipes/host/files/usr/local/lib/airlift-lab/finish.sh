@@ -10,7 +10,7 @@ mask() {
 mask systemd-modules-load.service systemd-sysctl.service systemd-udevd.service systemd-udev-trigger.service \
      systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-random-seed.service systemd-remount-fs.service \
      systemd-binfmt.service proc-sys-fs-binfmt_misc.automount sys-kernel-config.mount sys-kernel-debug.mount \
-     sys-kernel-tracing.mount sys-fs-fuse-connections.mount dev-hugepages.mount
+     modprobe@.service sys-kernel-tracing.mount sys-fs-fuse-connections.mount dev-hugepages.mount
 # No terminal to log in at.
 mask console-getty.service getty@.service serial-getty@.service getty.target
 # No first-boot questions, and nothing that would wake up in the middle of a test.
@@ -26,3 +26,6 @@ useradd --create-home --shell /bin/bash ops
 install -d -m 0700 -o ops -g ops /home/ops/.ssh
 echo 'ops ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/ops
 chmod 0440 /etc/sudoers.d/ops
+
+# Nothing in /usr is newer than /etc and /var: no host need find that out by rebuilding caches at boot.
+touch /etc/.updated /var/.updated
