@@ -32,7 +32,7 @@ $(STAMP):
 
 .PHONY: demo demo-down lab-down
 demo: venv ## show the whole journey on real engines
-	@molecule/resources/demo.sh
+	@python molecule/resources/demo
 
 demo-down: ## remove what the demo left running
 	@$(LAB) down demo
