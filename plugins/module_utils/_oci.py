@@ -36,6 +36,15 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
 _CONFIG_TYPES = (OCI_CONFIG, DOCKER_CONFIG)
+# Layers that no registry hands out ("foreign", "nondistributable") cannot be carried, so they are not here.
+_LAYER_TYPES = (
+    "application/vnd.oci.image.layer.v1.tar",
+    OCI_LAYER_GZIP,
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+)
 
 _NEXT = "Make the bundle anew from a source that is whole."
 
@@ -124,6 +133,9 @@ def parse_manifest(data: bytes, what: str) -> Manifest:
     if not isinstance(entries, list) or not entries:
         raise BundleError(f"{what} has no layers", _NEXT)
     layers = tuple(parse_descriptor(entry, f"Layer {number} of {what}") for number, entry in enumerate(entries, 1))
+    for layer in layers:
+        if layer.media_type not in _LAYER_TYPES:
+            raise BundleError(f"{what} has a layer that is no part of an image ({layer.media_type})", _NEXT)
     return Manifest(media_type, config, layers)
 
 
