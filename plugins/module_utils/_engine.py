@@ -18,11 +18,9 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
 
 try:
     import docker
-    from docker.errors import APIError, DockerException, ImageNotFound
+    import docker.errors
 except ImportError as _error:
-    # Never raised, as there is no engine to talk to; the names must exist for the except clauses.
     docker = None
-    APIError = DockerException = ImageNotFound = HostError
     SDK_ERROR: str | None = str(_error)
 else:
     SDK_ERROR = None
@@ -70,7 +68,7 @@ class Engine:
         with self._errors(f"inspect {name}"):
             try:
                 answer = self._docker.inspect_image(name)
-            except ImageNotFound:
+            except docker.errors.ImageNotFound:
                 return None
         layers = (answer.get("RootFS") or {}).get("Layers") or []
         return {
@@ -115,7 +113,7 @@ class Engine:
 
     def untag(self, name: str) -> None:
         """Take the reference I(name) away, and with it the image if nothing else names it."""
-        with self._errors(f"remove {name}"), suppress(ImageNotFound):
+        with self._errors(f"remove {name}"), suppress(docker.errors.ImageNotFound):
             self._docker.remove_image(name)
 
     def _connect(self, timeout: int) -> t.Any:
@@ -147,11 +145,11 @@ class Engine:
             yield
         except AirliftError:
             raise
-        except APIError as error:
+        except docker.errors.APIError as error:
             raise EngineError(
                 f"The engine at {self.host} did not {task}: {error.explanation or error}", _engine_log(self.host)
             ) from error
-        except (DockerException, OSError, ValueError) as error:
+        except (docker.errors.DockerException, OSError, ValueError) as error:
             raise EngineError(
                 f"The engine at {self.host} did not {task} within {self._timeout} s: {_root_cause(error)}",
                 _start(self.host),

@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION, Image
+from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError
 
 LOCK_VERSION = 1
 
@@ -59,6 +61,23 @@ def format_lock(entries: t.Sequence[dict[str, t.Any]]) -> bytes:
         for number, (key, value) in enumerate(entry.items()):
             lines.append(f"{'  - ' if number == 0 else '    '}{key}: {_oci.canonical_json(value).decode()}")
     return ("\n".join(lines) + "\n").encode()
+
+
+def parse_lock(data: bytes) -> list[dict[str, t.Any]]:
+    """Read what format_lock wrote, and nothing else; raises BundleError."""
+    entries: list[dict[str, t.Any]] = []
+    try:
+        version, images, *lines = data.decode().splitlines()
+        if (version, images) != (f"version: {LOCK_VERSION}", "images:"):
+            raise ValueError(version)
+        for line in lines:
+            if line.startswith("  - "):
+                entries.append({})
+            key, value = line[4:].split(": ", 1)
+            entries[-1][key] = json.loads(value)
+    except (ValueError, IndexError) as error:
+        raise BundleError(f"bundle.lock.yml is none of version {LOCK_VERSION}", "Make the bundle anew.") from error
+    return entries
 
 
 def _index(images: t.Sequence[Image]) -> dict[str, t.Any]:

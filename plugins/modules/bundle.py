@@ -119,7 +119,6 @@ import functools
 import tempfile
 import typing as t
 
-import yaml
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _layout, _pack
@@ -192,11 +191,11 @@ class BundleMaker:
             signers.flush()
             try:
                 bundle = load_bundle(self.path, signers.name, self.run)
+                return _pack.parse_lock(bundle.files.read(_layout.LOCK, _MAX_LOCK)), []
             except InputError:
                 return [], [f"there is no bundle at {self.path}"]
             except BundleError as error:
                 return [], [error.problem]
-        return yaml.safe_load(bundle.files.read(_layout.LOCK, _MAX_LOCK))["images"], []
 
     def _write(self, ids: t.Mapping[Wanted, str]) -> list[dict[str, t.Any]]:
         with _bundle_writer.work_directory(self.path) as work:
