@@ -80,9 +80,8 @@ def main() -> int:
     copy_sources()
     provide_get_pip()
     command = ["ansible-test", "sanity", "--local", "--color", "no", "--python", python_version(), *sys.argv[1:]]
-    return subprocess.call(
-        command, cwd=COPY, env={**os.environ, "HOME": str(HOME), "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL
-    )
+    environment = {**os.environ, "HOME": str(HOME), "LC_ALL": "C.UTF-8", "PIP_QUIET": "1"}
+    return subprocess.call(command, cwd=COPY, env=environment, stdin=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
