@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
-# Builds the collection and lets Galaxy's own importer look at it.
+# Builds the collection, looks at what is in the tarball, and lets Galaxy's own importer look at it.
 set -euo pipefail
 
 output=$(mktemp -d)
 trap 'rm -rf "$output"' EXIT
+ansible-galaxy collection build --output-path "$output" >"$output/log" || { cat "$output/log"; exit 1; }
+tarball=$(echo "$output"/airlift-registry-*.tar.gz)
+
+shipped='^(MANIFEST\.json|FILES\.json|(README|CHANGELOG)\.md|LICENSE|(changelogs|docs|meta|playbooks|plugins|roles)/.*)$'
+if tar -tzf "$tarball" | grep -vE "$shipped" || tar -tzf "$tarball" | grep __pycache__; then
+    echo "This must not be in the tarball; see build_ignore in galaxy.yml."
+    exit 1
+fi
 
 # ansible-test, ansible-lint and ruff have looked at the sources already.
 cat >"$output/importer.cfg" <<'END'
@@ -13,9 +21,8 @@ RUN_ANSIBLE_LINT = False
 RUN_FLAKE8 = False
 CHECK_REQUIRED_TAGS = True
 END
-
-ansible-galaxy collection build --output-path "$output" >"$output/log"
 cd "$output"
-# The importer's exit code is 0 whatever it warns of.
-GALAXY_IMPORTER_CONFIG=importer.cfg python -m galaxy_importer.main airlift-registry-*.tar.gz >log 2>&1 || { cat log; exit 1; }
-! grep -E '^(WARNING|ERROR)' log
+if ! GALAXY_IMPORTER_CONFIG=importer.cfg python -m galaxy_importer.main "$tarball" >log 2>&1 || grep -E '^(WARNING|ERROR)' log; then
+    cat log
+    exit 1
+fi
