@@ -64,6 +64,10 @@ options:
       - A directory on the host for blobs that are on their way. Only the user of the task may read it.
     type: path
     default: /var/lib/airlift/staging
+  _request:
+    description:
+      - What the action plugin asks of the host. Playbooks leave it out.
+    type: dict
 seealso:
   - module: airlift.registry.bundle
   - ref: preload role <ansible_collections.airlift.registry.preload_role>
@@ -259,7 +263,7 @@ def main() -> None:
             "bandwidth_limit": {"type": "int", "default": 0},
             "staging_path": {"type": "path", "default": DEFAULT_PATH},
             **ENGINE_ARGUMENTS,
-            # What the action plugin asks for: nothing for a snapshot, or the plan to carry out.
+            # Nothing for a snapshot, or the plan to carry out.
             "_request": {"type": "dict"},
         },
         supports_check_mode=True,
