@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci, _signature
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError, SignatureError
-from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, normalize
+from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, normalize, parse_reference
 
 NAME_ANNOTATION = "io.containerd.image.name"
 REF_ANNOTATION = "org.opencontainers.image.ref.name"  # image specification, "Pre-Defined Annotation Keys"
@@ -171,13 +171,26 @@ def _images(files: _layout.Files) -> t.Iterator[Image]:
     entries = index.get("manifests")
     if not isinstance(entries, list):
         raise BundleError(f"{what} lists no manifests", _AGAIN)
+    names: set[str] = set()
     for entry in entries:
         descriptor = _oci.parse_descriptor(entry, f"An entry of {what}")
         annotations = entry.get("annotations")
         name = annotations.get(REF_ANNOTATION) if isinstance(annotations, dict) else None
-        if not isinstance(name, str) or normalize(name) != name:
+        if not isinstance(name, str) or not _is_full_name(name):
             raise BundleError(f"Manifest {descriptor.digest} in {what} has no full name", _AGAIN)
+        if name in names:
+            raise BundleError(f"{what} names {name} twice", _AGAIN)
+        names.add(name)
         yield _image(files, name, descriptor)
+
+
+def _is_full_name(text: str) -> bool:
+    """Whether an engine can be told to give an image this name, and this name only."""
+    try:
+        reference = parse_reference(text)
+    except InputError:
+        return False
+    return str(reference) == text and reference.tag is not None and reference.digest is None
 
 
 def _image(files: _layout.Files, name: str, descriptor: _oci.Descriptor) -> Image:

@@ -22,6 +22,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _oci
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore, Reader
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._layout import Member
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
 
 _MAX_DOCUMENTS = 64 * 1024 * 1024  # of all small files together, so that an archive cannot fill the memory
@@ -45,7 +46,7 @@ def read_archive(stream: Reader, store: BlobStore, what: str) -> list[SavedImage
     """Read an archive to its end and store its layers; I(what) names it in errors (InputError)."""
     contents = _Contents(what)
     try:
-        with tarfile.open(fileobj=t.cast(t.Any, stream), mode="r|*") as archive:
+        with tarfile.open(fileobj=t.cast(t.Any, stream), mode="r|*", tarinfo=Member) as archive:
             for member in archive:
                 contents.add(archive, member, store)
     except (tarfile.TarError, EOFError, OSError) as error:

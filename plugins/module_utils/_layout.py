@@ -33,6 +33,7 @@ HEAD = (LAYOUT, INDEX, LOCK, SUMS, SIGNATURE, DOCKER_MANIFEST)
 BLOBS = "blobs/sha256/"
 CHUNK = 1024 * 1024
 
+_MAX_HEADER = 64 * 1024  # of a tar's extended headers, which tarfile reads as a whole
 _BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")
 _DIRECTORIES = ("", ".", "blobs", "blobs/sha256")
 _AGAIN = "Copy the bundle again from where it was made, or make it anew."
@@ -41,6 +42,16 @@ _AGAIN = "Copy the bundle again from where it was made, or make it anew."
 def blob_name(digest: str) -> str:
     """Where the blob of a digest is (image layout specification, "Blobs")."""
     return BLOBS + hex_of(digest)
+
+
+class Member(tarfile.TarInfo):
+    """A tar member whose header cannot fill the memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        # The entry point that tarfile leaves to subclasses; of a file only the place is noted there.
+        if not self.isreg() and self.size > _MAX_HEADER:
+            raise tarfile.ReadError(f"it has a header of {self.size} bytes")
+        return t.cast(tarfile.TarInfo, t.cast(t.Any, super())._proc_member(archive))
 
 
 class Files:
@@ -121,7 +132,7 @@ class TarFiles(Files):
         self.path = path
         self._places: dict[str, tuple[int, int]] = {}
         try:
-            with tarfile.open(path, "r:") as archive:
+            with tarfile.open(path, "r:", tarinfo=Member) as archive:
                 for member in archive:
                     self._add(member)
         except (tarfile.TarError, EOFError) as error:

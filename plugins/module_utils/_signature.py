@@ -63,7 +63,8 @@ def _verify_file(message: bytes, signature: str, allowed_signers: str, what: str
     if code != 0:
         raise SignatureError(
             f"The signature of {what} is wrong, though its key belongs to {principal} ({_last_line(err or out)})",
-            "The checksums were changed after they were signed. Don't use this copy; get the bundle again.",
+            "The checksums were changed after they were signed, or the key is not trusted for bundles. "
+            "Don't use this copy; get the bundle again.",
         )
     return principal
 

@@ -65,7 +65,7 @@ def test_refuses_what_is_no_document(data: bytes, problem: str) -> None:
     ],
 )
 def test_refuses_what_is_no_descriptor(value: t.Any) -> None:
-    with pytest.raises(BundleError, match="^The config of app "):
+    with pytest.raises(BundleError, match=r"^The config of app "):
         _oci.parse_descriptor(value, "The config of app")
 
 
@@ -164,7 +164,7 @@ def test_reads_the_platform_of_a_config(changes: dict[str, t.Any], platform: str
     ],
 )
 def test_refuses_what_is_no_config(changes: dict[str, t.Any]) -> None:
-    with pytest.raises(BundleError, match="^The config of app "):
+    with pytest.raises(BundleError, match=r"^The config of app "):
         _oci.parse_config(changed(IMAGE, **changes), "The config of app")
 
 
