@@ -45,9 +45,22 @@ def test_has_the_skeleton(role: Path) -> None:
     assert [name for name in SKELETON if not (role / name).is_file()] == []
 
 
+def first_step(role: Path, name: str) -> str:
+    """The file that a task file goes to first, through however many tables of contents."""
+    task = load(role / "tasks" / name)[0]
+    while "block" in task:
+        task = task["block"][0]
+    for action in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
+        if action in task:
+            return str(task[action])
+    return ""
+
+
 def test_starts_with_preflight(role: Path) -> None:
-    first = load(role / "tasks/main.yml")[0]
-    assert "preflight.yml" in str(first), "The first task must include or import preflight.yml"
+    step = first_step(role, "main.yml")
+    while step not in ("", "preflight.yml"):
+        step = first_step(role, step)
+    assert step == "preflight.yml", "Nothing may come before the checks of preflight.yml"
 
 
 def test_defaults_are_documented(role: Path) -> None:
