@@ -54,9 +54,14 @@ class BlobStore:
         coder: _Coder = _Keep() if first.startswith(_GZIP_MAGIC) else _Compress()
         checksum, size = hashlib.sha256(), 0
         with tempfile.NamedTemporaryFile(dir=self.root, prefix="layer-", delete=False) as target:
-            for piece in _pieces(first, stream, coder):
-                checksum.update(piece)
-                size += target.write(piece)
+            try:
+                for piece in _pieces(first, stream, coder):
+                    checksum.update(piece)
+                    size += target.write(piece)
+            except zlib.error as error:
+                raise InputError(
+                    f"{what} is damaged ({error})", "Take the image anew from a source that is whole."
+                ) from error
         digest = f"sha256:{checksum.hexdigest()}"
         os.rename(target.name, self._path(digest))
         return Layer(_oci.Descriptor(_oci.OCI_LAYER_GZIP, digest, size), f"sha256:{coder.content.hexdigest()}")

@@ -29,18 +29,21 @@ def work_directory(path: str) -> t.Iterator[str]:
     handle = os.open(work, os.O_RDONLY)
     try:
         _lock(handle, path)
-        # A run that was killed may have left something; nobody else is at work here.
-        _empty(work)
-        yield work
+        try:
+            # A run that was killed may have left something; nobody else is at work here.
+            _empty(work)
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
         os.close(handle)
 
 
 def check_replaceable(path: str) -> None:
     """Raise InputError when there is something at I(path) that is not a bundle, so that it is never overwritten."""
     if os.path.isdir(path):
-        mine = not os.listdir(path) or os.path.exists(os.path.join(path, _layout.LAYOUT))
+        # Image layouts of other tools have no lock.
+        mine = not os.listdir(path) or os.path.exists(os.path.join(path, _layout.LOCK))
     elif os.path.exists(path):
         with open(path, "rb") as stream:
             mine = stream.read(len(_layout.LAYOUT) + 1) == _layout.LAYOUT.encode() + b"\0"

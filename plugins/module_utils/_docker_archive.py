@@ -83,7 +83,7 @@ class _Contents:
             return [self._image(entry) for entry in entries]
         except AirliftError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"manifest.json of {self._what} cannot be understood ({error!r})", _SAVE_AGAIN) from error
 
     def _add_file(self, name: str, size: int, content: t.IO[bytes], store: BlobStore) -> None:

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Blobs on their way into a bundle: the same bytes each time, never a layer in memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airlift.registry.plugins.module_utils import _oci
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.tests.unit.plugins.support import images
+
+BASE = images.layer("base")
+
+
+class Endless:
+    """A stream of I(size) zeros."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def read(self, size: int, /) -> bytes:
+        count = min(size, self.left)
+        self.left -= count
+        return bytes(count)
+
+
+class Slow(io.BytesIO):
+    """A stream that hands out little at a time, as sockets do."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size or 7, 7))
+
+
+def test_compression_depends_on_nothing_but_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = BlobStore(str(tmp_path / "a")).add_layer(io.BytesIO(BASE), "a")
+    monkeypatch.setattr(time, "time", lambda: 86400.0)
+    second = BlobStore(str(tmp_path / "b")).add_layer(Slow(BASE), "b")
+    assert first == second
+    assert first.diff_id == _oci.digest_of(BASE)
+    assert gzip.decompress((tmp_path / "a/blobs/sha256" / first.blob.digest[7:]).read_bytes()) == BASE
+
+
+def test_a_compressed_layer_keeps_its_bytes_in_whatever_pieces_it_comes(tmp_path: Path) -> None:
+    data = gzip.compress(BASE[:700]) + gzip.compress(BASE[700:])
+    whole = BlobStore(str(tmp_path)).add_layer(io.BytesIO(data), "a")
+    pieces = BlobStore(str(tmp_path)).add_layer(Slow(data), "a")
+    assert whole == pieces
+    assert (whole.blob.digest, whole.diff_id) == (_oci.digest_of(data), _oci.digest_of(BASE))
+
+
+@pytest.mark.parametrize("kind", ["plain", "bomb"])
+def test_a_large_layer_does_not_fill_the_memory(tmp_path: Path, kind: str) -> None:
+    size = 64 * 1024 * 1024
+    stream = Endless(size) if kind == "plain" else io.BytesIO(gzip.compress(bytes(size), 9))
+    tracemalloc.start()
+    BlobStore(str(tmp_path)).add_layer(stream, "a")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 1024 * 1024
+
+
+def test_zstd_is_sent_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^layer x is compressed with zstd") as error:
+        BlobStore(str(tmp_path)).add_layer(io.BytesIO(b"\x28\xb5\x2f\xfd rest"), "layer x")
+    assert "docker://" in error.value.next_step
+
+
+def test_adopts_what_has_its_digest(tmp_path: Path) -> None:
+    (tmp_path / "pulled").write_bytes(BASE)
+    store = BlobStore(str(tmp_path / "store"))
+    store.adopt(str(tmp_path / "pulled"), _oci.Descriptor(_oci.OCI_LAYER_GZIP, _oci.digest_of(BASE), len(BASE)), "app")
+    assert (tmp_path / "store/blobs/sha256" / images.sha256(BASE)).read_bytes() == BASE
+
+
+def test_adopts_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "pulled").write_bytes(BASE + b"x")
+    store = BlobStore(str(tmp_path / "store"))
+    with pytest.raises(InputError, match=r"^app came with a blob that is not sha256:"):
+        store.adopt(
+            str(tmp_path / "pulled"), _oci.Descriptor(_oci.OCI_LAYER_GZIP, _oci.digest_of(BASE), len(BASE)), "app"
+        )
+    assert os.listdir(tmp_path / "store/blobs/sha256") == []
