@@ -4,6 +4,8 @@ set -euo pipefail
 stamp=$1
 python=${PYTHON:-python3}
 cd "$(dirname "$0")/.."
+# The environment is made by the machine's Python, not by the one that it replaces.
+PATH=${PATH#"$(pwd -P)/.venv/bin:"}
 
 # Two makes at the same time take turns; the second finds the work done.
 exec 9<requirements/dev.lock
