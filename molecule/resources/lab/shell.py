@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import LabError
@@ -43,23 +43,19 @@ def attempt(*command: str, stdin: str | None = None, timeout: float | None = Non
         return subprocess.CompletedProcess(command, 124, "", f"no answer within {timeout} s")
 
 
-def run_logged(
-    *command: str, log: Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None, nice: int = 0
-) -> None:
+def run_logged(*command: str, log: Path, environment: Mapping[str, str] | None = None) -> None:
     """Run a long command with its output in a file; show the file's end when it fails."""
-    lower_priority: Callable[[], object] | None = (lambda: os.nice(nice)) if nice else None
     with log.open("a", encoding="utf-8") as output:
         output.write(f"$ {' '.join(command)}\n")
         output.flush()
         result = subprocess.run(
-            command,
+            # When the lab is killed its lock is free, so what works under the lock must die with it.
+            ("setpriv", "--pdeathsig", "KILL", *command),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=cwd,
             env={**os.environ, **(environment or {})},
             check=False,
-            preexec_fn=lower_priority,
         )
     if result.returncode:
         end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])

@@ -48,9 +48,9 @@ def _make_rootfs(kept: Path, workshop: Workshop) -> None:
         install_packages("debootstrap", "debian-archive-keyring")
     workplace = Path(tempfile.mkdtemp(prefix="build-base-", dir=workshop.cache))
     try:
-        # A mount namespace of its own: whatever debootstrap mounts is gone with it, also after a kill.
+        # Namespaces of its own: whatever debootstrap mounts and starts is gone with them, also after a kill.
         run_logged(
-            "unshare", "--mount", "--propagation", "private",
+            "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
             "/bin/sh", str(HERE / "rootfs.sh"), debian_mirror(), str(workplace),
             log=workshop.log,
         )  # fmt: skip

@@ -54,10 +54,7 @@ def _make_binary(kept: Path, workshop: Workshop) -> None:
 
 def _go_install(go: str, workplace: Path, workshop: Workshop) -> None:
     environment = {"CGO_ENABLED": "0", "GOBIN": str(workplace), "GOTOOLCHAIN": "auto", "GOFLAGS": "-buildvcs=false"}
-    # Nice: the host image is the longer way, and this must not hold it up.
-    run_logged(
-        go, "install", "-trimpath", "-ldflags", LINKER_FLAGS, MODULE, log=workshop.log, environment=environment, nice=10
-    )
+    run_logged(go, "install", "-trimpath", "-ldflags", LINKER_FLAGS, MODULE, log=workshop.log, environment=environment)
 
 
 def find_go(workshop: Workshop) -> str:
