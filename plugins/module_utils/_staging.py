@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import typing as t
+from contextlib import suppress
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
 from ansible_collections.airlift.registry.plugins.module_utils._layout import CHUNK
@@ -67,7 +68,8 @@ class Staging:
         for digest in digests:
             if os.path.exists(self.file_of(digest)):
                 os.unlink(self.file_of(digest))
-        if os.path.isdir(self.path) and not os.listdir(self.path):
+        # It may be a mount point, and another run may just have begun to fill it.
+        with suppress(OSError):
             os.rmdir(self.path)
 
 

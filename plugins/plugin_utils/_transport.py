@@ -74,7 +74,8 @@ class Push:
 
     def _send_part(self, blob: Blob, offset: int, path: str) -> int:
         """Append one part; how many bytes the file has then."""
-        length = min(PART, blob.size - offset)
+        # Never more at once than a second's worth.
+        length = min(PART, self._limit or PART, blob.size - offset)
         part = b"".join(blob.files.chunks(blob_name(blob.digest), offset, length))
         name = shlex.quote(path)
         started = time.monotonic()
@@ -95,7 +96,8 @@ class Push:
 
     def _check(self, command: str, data: bytes | None) -> str:
         try:
-            code, out, err = self._shell(command, data)
+            # What is said of a full disk must be understood below.
+            code, out, err = self._shell(f"LC_ALL=C; export LC_ALL; {command}", data)
         except AirliftError:
             raise
         except Exception as error:  # each connection plugin has errors of its own

@@ -1,0 +1,261 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan: a table of what a host has, and what follows from it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.airlift.registry.plugins.module_utils import _plan
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Image, Layer
+from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
+from ansible_collections.airlift.registry.plugins.module_utils._oci import (
+    OCI_CONFIG,
+    OCI_LAYER_GZIP,
+    OCI_MANIFEST,
+    Descriptor,
+    digest_of,
+)
+
+SIZES = {"base": 1000, "top": 100, "new": 200, "other": 50}
+MIB = 1 << 20
+
+
+def layer(name: str) -> Layer:
+    return Layer(Descriptor(OCI_LAYER_GZIP, blob(name), SIZES[name]), diff(name))
+
+
+def blob(name: str) -> str:
+    return digest_of(f"blob {name}".encode())
+
+
+def diff(name: str) -> str:
+    return digest_of(f"diff {name}".encode())
+
+
+def image(name: str, layers: t.Sequence[str], platform: str = "linux/amd64") -> Image:
+    identity = "+".join(layers)
+    return Image(
+        f"docker.io/library/{name}",
+        Descriptor(OCI_MANIFEST, digest_of(f"manifest {identity}".encode()), 10),
+        Descriptor(OCI_CONFIG, digest_of(f"config {identity}".encode()), 10),
+        platform,
+        "",
+        tuple(layer(name) for name in layers),
+    )
+
+
+V1, V2, TOOL = image("app:v1", ["base", "top"]), image("app:v2", ["base", "new"]), image("tool:v1", ["base", "other"])
+MOVED = image("app:v1", ["base", "new"])  # what app:v1 means in a later bundle
+
+
+def on_host(found: Image, *tags: str, store: str = "graph") -> dict[str, t.Any]:
+    """An image as the engine lists it."""
+    return {
+        "id": found.config.digest if store == "graph" else found.manifest.digest,
+        "tags": [f"docker.io/library/{tag}" if "/" not in tag else tag for tag in tags],
+        "layers": [layer.diff_id for layer in found.layers],
+        "whole": True,
+    }
+
+
+def host(
+    *images: dict[str, t.Any], staged: t.Mapping[str, int] | None = None, store: str = "graph"
+) -> dict[str, t.Any]:
+    return {
+        "engine": {"store": store, "os": "linux", "architecture": "amd64"},
+        "images": list(images),
+        "staged": {blob(name): size for name, size in (staged or {}).items()},
+        "disk": {
+            "staging_path": "/var/lib/airlift/staging", "staging_free": 1 << 40,
+            "engine_path": "/var/lib/docker", "engine_free": 1 << 40, "shared": False,
+        },
+    }  # fmt: skip
+
+
+def actions(plan: dict[str, t.Any]) -> list[tuple[str, list[str]]]:
+    return [(entry["action"], [layer["action"] for layer in entry["layers"]]) for entry in plan["images"]]
+
+
+def sends(plan: dict[str, t.Any]) -> list[tuple[str, int]]:
+    names = {blob(name): name for name in SIZES}
+    return [(names[entry["digest"]], entry["offset"]) for entry in plan["blobs"]]
+
+
+P, S, T = "present", "send", "staged"
+
+# What the host has, the wanted images, the action for each and its layers, the blobs to send with their offsets, whether it is a change.
+TABLE = [
+    pytest.param(host(), [V1], [("load", [S, S])], [("base", 0), ("top", 0)], True, id="nothing is there"),
+    pytest.param(host(on_host(V1, "app:v1")), [V1], [(P, [P, P])], [], False, id="all is there"),
+    pytest.param(host(on_host(V1)), [V1], [("retag", [P, P])], [], True, id="the image without its name"),
+    pytest.param(host(on_host(V1, "old:v1")), [V1], [("retag", [P, P])], [], True, id="the image under another name"),
+    pytest.param(host(on_host(MOVED, "app:v1"), on_host(V1)), [V1], [("retag", [P, P])], [], True, id="the name means another image, ours is there"),
+    pytest.param(host(on_host(V1, "app:v1")), [MOVED], [("load", [P, S])], [("new", 0)], True, id="the name means another image, ours is not there"),
+    pytest.param(host(on_host(V1, "app:v1")), [V2], [("load", [P, S])], [("new", 0)], True, id="an update sends one layer"),
+    pytest.param(host(on_host(image("x", ["top", "base"]))), [V1], [("load", [S, S])], [("base", 0), ("top", 0)], True, id="the same layers above another base do not count"),
+    pytest.param(host(), [V1, V2], [("load", [S, S]), ("load", [T, S])], [("base", 0), ("top", 0), ("new", 0)], True, id="a shared layer is sent once"),
+    pytest.param(host(), [V1, image("app:latest", ["base", "top"])], [("load", [S, S]), ("load", [T, T])], [("base", 0), ("top", 0)], True, id="one image with two names is sent once"),
+    pytest.param(host(), [image("x", ["base", "top", "top"])], [("load", [S, S, T])], [("base", 0), ("top", 0)], True, id="one layer twice in an image is sent once"),
+    pytest.param(host(staged={"base": 1000}), [V1], [("load", [T, S])], [("top", 0)], True, id="a layer is staged"),
+    pytest.param(host(staged={"base": 1000, "top": 100}), [V1], [("load", [T, T])], [], True, id="all layers are staged"),
+    pytest.param(host(staged={"base": 400}), [V1], [("load", [S, S])], [("base", 400), ("top", 0)], True, id="the beginning of a layer is staged"),
+    pytest.param(host(staged={"base": 0}), [V1], [("load", [S, S])], [("base", 0), ("top", 0)], True, id="an empty file is staged"),
+    pytest.param(host(staged={"base": 1001}), [V1], [("load", [S, S])], [("base", 0), ("top", 0)], True, id="more than the layer is staged"),
+    pytest.param(host(on_host(V1, "app:v1"), on_host(TOOL, "tool:v1")), [V1, V2, TOOL], [(P, [P, P]), ("load", [P, S]), (P, [P, P])], [("new", 0)], True, id="each image by itself"),
+    pytest.param(host(on_host(V1, "app:v1", store="containerd"), store="containerd"), [V1], [(P, [P, P])], [], False, id="containerd store, all is there"),
+    pytest.param(host(on_host(V1, "app:v1", store="containerd"), store="containerd"), [V2], [("load", [S, S])], [("base", 0), ("new", 0)], True, id="containerd store, an unpacked layer is no blob"),
+    pytest.param(host(on_host(V1, "app:v1"), store="containerd"), [V1], [("load", [S, S])], [("base", 0), ("top", 0)], True, id="containerd store goes by the manifest"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("snapshot", "images", "expected", "blobs", "changes"), TABLE)
+def test_plans(
+    snapshot: dict[str, t.Any], images: list[Image], expected: list[t.Any], blobs: list[t.Any], changes: bool
+) -> None:
+    plan = _plan.make_plan(images, snapshot)
+    assert actions(plan) == expected
+    assert sends(plan) == blobs
+    assert _plan.is_change(plan) == changes
+    assert all(entry["reason"] for entry in plan["images"])
+    assert all(layer["reason"] for entry in plan["images"] for layer in entry["layers"])
+
+
+@pytest.mark.parametrize(("snapshot", "images", "_expected", "blobs", "_changes"), TABLE)
+def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
+    snapshot: dict[str, t.Any], images: list[Image], _expected: t.Any, blobs: t.Any, _changes: t.Any
+) -> None:
+    store = snapshot["engine"]["store"]
+    names = [found.name for found in images]
+    others = [{**found, "tags": sorted(set(found["tags"]) - set(names))} for found in snapshot["images"]]
+    after = {
+        **snapshot,
+        "images": [*others, *(on_host(found, found.name, store=store) for found in images)],
+        "staged": {},
+    }
+    plan = _plan.make_plan(images, after)
+    assert not _plan.is_change(plan)
+    assert plan["blobs"] == []
+    assert plan["bytes"]["send"] == 0
+
+
+def test_says_what_a_name_meant_before() -> None:
+    (entry,) = _plan.make_plan([MOVED], host(on_host(V1, "app:v1")))["images"]
+    assert entry["before"] == V1.config.digest
+    assert entry["id"] == MOVED.config.digest
+    (entry,) = _plan.make_plan([V1], host(on_host(V1), on_host(MOVED, "app:v1")))["images"]
+    assert MOVED.config.digest in entry["reason"]
+
+
+def test_counts_each_blob_once() -> None:
+    plan = _plan.make_plan([V1, V2, image("app:latest", ["base", "top"])], host(staged={"base": 1000, "new": 1}))
+    assert plan["bytes"] == {"present": 0, "staged": 1000, "send": 300}
+    assert sends(plan) == [("top", 0), ("new", 1)]
+
+
+def test_clears_away_what_a_killed_run_left() -> None:
+    temporary = _plan.temporary_name(V1.config.digest)
+    plan = _plan.make_plan([V1], host(on_host(V1, "app:v1", temporary), staged={"base": 1000, "other": 7}))
+    assert _plan.is_change(plan)
+    assert actions(plan) == [(P, [P, P])]
+    # What waits for another bundle is left alone.
+    assert plan["leftovers"] == {"tags": [temporary], "blobs": [blob("base")]}
+
+
+def test_an_image_that_was_loaded_and_not_named_needs_its_name_only() -> None:
+    temporary = _plan.temporary_name(V1.config.digest)
+    plan = _plan.make_plan([V1], host(on_host(V1, temporary)))
+    assert actions(plan) == [("retag", [P, P])]
+    assert plan["leftovers"]["tags"] == [temporary]
+
+
+def test_staged_blobs_alone_are_no_change() -> None:
+    plan = _plan.make_plan([V1], host(on_host(V1, "app:v1"), staged={"base": 3}))
+    assert plan["leftovers"]["blobs"] == [blob("base")]
+    assert not _plan.is_change(plan)
+
+
+@pytest.mark.parametrize(
+    ("platform", "fits"),
+    [
+        ("linux/amd64", True),
+        ("linux/amd64/v3", True),
+        ("linux/arm64", False),
+        ("linux/arm/v7", False),
+        ("windows/amd64", False),
+    ],
+)
+def test_refuses_images_that_the_host_cannot_run(platform: str, fits: bool) -> None:
+    images = [V1, image("app:v2", ["base"], platform)]
+    if fits:
+        _plan.check_platform(images, host()["engine"])
+        return
+    with pytest.raises(HostError, match=f"app:v2 is for {platform}, and this host's engine runs linux/amd64"):
+        _plan.check_platform(images, host()["engine"])
+
+
+UNPACKED = {blob(name): 10 * size for name, size in SIZES.items()}
+MARGIN = _plan.DISK_MARGIN
+
+
+@pytest.mark.parametrize(
+    ("staging_free", "engine_free", "shared", "names"),
+    [
+        pytest.param(1100 + MARGIN, 11000 + MARGIN, False, "", id="just enough"),
+        pytest.param(1099 + MARGIN, 11000 + MARGIN, False, "/var/lib/airlift/staging", id="staging too small"),
+        pytest.param(1100 + MARGIN, 10999 + MARGIN, False, "/var/lib/docker", id="engine too small"),
+        pytest.param(12100 + 2 * MARGIN, 0, True, "", id="one disk, just enough"),
+        pytest.param(12099 + 2 * MARGIN, 1 << 40, True, "/var/lib/airlift/staging", id="one disk for both too small"),
+    ],
+)
+def test_checks_the_disk_before_anything_is_sent(staging_free: int, engine_free: int, shared: bool, names: str) -> None:
+    snapshot = host()
+    snapshot["disk"].update(staging_free=staging_free, engine_free=engine_free, shared=shared)
+    plan = _plan.make_plan([V1], snapshot)
+    if not names:
+        _plan.check_disk(plan, snapshot, UNPACKED)
+        return
+    with pytest.raises(HostError, match=f"too small: {names} has") as error:
+        _plan.check_disk(plan, snapshot, UNPACKED)
+    assert "nothing was changed" in error.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "staging", "engine"),
+    [
+        pytest.param(host(on_host(V1, "app:v1")), 0, 0, id="nothing to load"),
+        pytest.param(host(on_host(V2, "app:v2")), 100 + MARGIN, 1000 + MARGIN, id="layers that are there need no room"),
+        pytest.param(
+            host(staged={"base": 600}), 500 + MARGIN, 11000 + MARGIN, id="what is staged already needs no room there"
+        ),
+        pytest.param(host(staged={"base": 1000}), 100 + MARGIN, 11000 + MARGIN, id="but is still to be unpacked"),
+    ],
+)
+def test_needs_room_for_what_is_missing_only(snapshot: dict[str, t.Any], staging: int, engine: int) -> None:
+    snapshot["disk"].update(staging_free=staging, engine_free=engine)
+    plan = _plan.make_plan([V1], snapshot)
+    _plan.check_disk(plan, snapshot, UNPACKED)
+    for short in ("staging_free", "engine_free"):
+        if snapshot["disk"][short]:
+            less = {**snapshot, "disk": {**snapshot["disk"], short: snapshot["disk"][short] - 1}}
+            with pytest.raises(HostError):
+                _plan.check_disk(plan, less, UNPACKED)
+
+
+def test_a_plan_is_plain_data() -> None:
+    def is_plain(value: t.Any) -> bool:
+        if isinstance(value, dict):
+            return all(isinstance(key, str) and is_plain(entry) for key, entry in value.items())
+        return all(map(is_plain, value)) if isinstance(value, list) else value is None or isinstance(value, (str, int))
+
+    assert is_plain(_plan.make_plan([V1, V2], host(on_host(TOOL, "tool:v1"))))
+
+
+def test_temporary_names_are_known_as_such() -> None:
+    name = _plan.temporary_name(V1.config.digest)
+    assert _plan.is_temporary(name)
+    assert not _plan.is_temporary(V1.name)

@@ -1,0 +1,242 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Push over a real shell, through everything that a connection can do to it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airlift.registry.plugins.module_utils import _layout
+from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, HostError, TransportError
+from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
+from ansible_collections.airlift.registry.plugins.plugin_utils import _transport
+from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
+
+PART = 1000
+CONTENT = bytes(range(256)) * 20  # 5,120 bytes: five parts and a bit
+DIGEST = digest_of(CONTENT)
+
+Answer = tuple[int, str, str]
+
+
+def sh(command: str, data: bytes | None = None) -> Answer:
+    """The host: a real shell."""
+    done = subprocess.run(["/bin/sh", "-c", command], input=data or b"", capture_output=True, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+class Host:
+    """A real shell behind a connection that misbehaves while I(faults) last; each takes a command and its data."""
+
+    def __init__(self, *faults: t.Callable[[str, bytes], Answer | None]) -> None:
+        self.faults = list(faults)
+        self.commands: list[str] = []
+        self.received = 0
+
+    def __call__(self, command: str, data: bytes | None = None) -> Answer:
+        self.commands.append(command)
+        self.received += len(data or b"")
+        if data and self.faults:
+            answer = self.faults.pop(0)(command, data)
+            if answer:
+                return answer
+        return sh(command, data)
+
+
+def cut_in_the_middle(command: str, data: bytes) -> Answer:
+    sh(command, data[: len(data) // 2])
+    raise ConnectionError("Connection reset by peer")
+
+
+def answer_lost(command: str, data: bytes) -> Answer:
+    sh(command, data)
+    raise ConnectionError("Broken pipe")
+
+
+def unreachable(_command: str, _data: bytes) -> Answer:
+    raise ConnectionError("Connection timed out")
+
+
+def command_killed(command: str, data: bytes) -> Answer:
+    sh(command, data[:7])
+    return 137, "", "Killed"
+
+
+def nothing_wrong(_command: str, _data: bytes) -> Answer | None:
+    return None
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_transport, "PART", PART)
+    monkeypatch.setattr(_transport, "_PAUSE", 0.001)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> _layout.Files:
+    (tmp_path / "bundle/blobs/sha256").mkdir(parents=True)
+    (tmp_path / "bundle" / _layout.blob_name(DIGEST)).write_bytes(CONTENT)
+    return _layout.open_files(str(tmp_path / "bundle"))
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Path:
+    return tmp_path / "a place with 'quotes' and $HOME" / "staging"
+
+
+def staged(staging: Path) -> Path:
+    return staging / DIGEST[7:]
+
+
+def send(host: Host, bundle: _layout.Files, staging: Path, offset: int = 0, limit: int = 0) -> Progress:
+    progress = Progress("host1", len(CONTENT) - offset, lambda _line: None)
+    Push(host, limit).send([Blob(DIGEST, len(CONTENT), offset, bundle)], str(staging), progress)
+    return progress
+
+
+def test_sends_a_blob_in_parts(bundle: _layout.Files, staging: Path) -> None:
+    host = Host()
+    progress = send(host, bundle, staging)
+    assert staged(staging).read_bytes() == CONTENT
+    assert progress.sent == host.received == len(CONTENT)
+    assert len(host.commands) == 2 + 6
+    assert staging.stat().st_mode & 0o777 == 0o700
+    assert staged(staging).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("offset", [1, 999, 1000, 5119])
+def test_goes_on_where_it_stopped(bundle: _layout.Files, staging: Path, offset: int) -> None:
+    staging.mkdir(parents=True)
+    staged(staging).write_bytes(CONTENT[:offset])
+    host = Host()
+    progress = send(host, bundle, staging, offset)
+    assert staged(staging).read_bytes() == CONTENT
+    assert progress.sent == host.received == len(CONTENT) - offset
+
+
+def test_begins_anew_when_nothing_of_it_counts(bundle: _layout.Files, staging: Path) -> None:
+    staging.mkdir(parents=True)
+    staged(staging).write_bytes(b"x" * 9000)
+    send(Host(), bundle, staging)
+    assert staged(staging).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("faults", "most"),
+    [
+        pytest.param([cut_in_the_middle], PART // 2, id="cut in the middle of a part"),
+        pytest.param([nothing_wrong, cut_in_the_middle], PART // 2, id="cut in the middle of a later part"),
+        pytest.param([answer_lost], 0, id="the answer is lost, the data arrived"),
+        pytest.param([unreachable], PART, id="nothing arrived"),
+        pytest.param([command_killed], PART - 7, id="the command is killed"),
+        pytest.param([unreachable] * 4, 4 * PART, id="nothing arrived four times"),
+        pytest.param([unreachable, unreachable, cut_in_the_middle] * 3, 8 * PART, id="a bad line all the way"),
+    ],
+)
+def test_recovers(bundle: _layout.Files, staging: Path, faults: list[t.Any], most: int) -> None:
+    host = Host(*faults)
+    progress = send(host, bundle, staging)
+    assert staged(staging).read_bytes() == CONTENT
+    assert progress.sent == len(CONTENT)
+    assert host.faults == []
+    assert host.received <= len(CONTENT) + most
+
+
+def test_a_part_is_never_appended_twice(bundle: _layout.Files, staging: Path) -> None:
+    """Another run sent the same part meanwhile: what is there counts, not what was planned."""
+
+    def overtaken(command: str, data: bytes) -> Answer | None:
+        sh(command, data)
+        return None
+
+    send(Host(overtaken, nothing_wrong, overtaken), bundle, staging)
+    assert staged(staging).read_bytes() == CONTENT
+
+
+def test_gives_up_after_five_attempts_and_keeps_what_arrived(bundle: _layout.Files, staging: Path) -> None:
+    host = Host(nothing_wrong, *[unreachable] * 9)
+    with pytest.raises(TransportError, match="got no more bytes in 5 attempts") as error:
+        send(host, bundle, staging)
+    assert str(staged(staging)) in error.value.problem
+    assert "what has arrived is kept" in error.value.next_step
+    assert len(host.faults) == 4
+    assert staged(staging).read_bytes() == CONTENT[:PART]
+    send(Host(), bundle, staging, PART)
+    assert staged(staging).read_bytes() == CONTENT
+
+
+def test_waits_longer_each_time(bundle: _layout.Files, staging: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with pytest.raises(TransportError):
+        send(Host(*[unreachable] * 5), bundle, staging)
+    assert pauses == [0.001, 0.002, 0.004, 0.008]
+
+
+def test_a_full_disk_is_no_reason_to_try_again(bundle: _layout.Files, staging: Path) -> None:
+    def full(_command: str, _data: bytes) -> Answer:
+        return 1, "", "cat: write error: No space left on device"
+
+    host = Host(nothing_wrong, full)
+    with pytest.raises(HostError, match="disk of staging is full") as error:
+        send(host, bundle, staging)
+    assert "Make room" in error.value.next_step
+    assert len(host.commands) == 2 + 2
+
+
+def test_a_full_disk_is_known_in_every_language(bundle: _layout.Files, staging: Path) -> None:
+    host = Host()
+    send(host, bundle, staging)
+    assert all(command.startswith("LC_ALL=C; export LC_ALL; ") for command in host.commands)
+
+
+def test_says_that_staging_cannot_be_made(bundle: _layout.Files, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(TransportError, match=r"Writing to staging failed: .*file"):
+        send(Host(), bundle, tmp_path / "file" / "staging")
+
+
+def test_a_bundle_that_lost_its_end_stops_the_transfer(bundle: _layout.Files, staging: Path, tmp_path: Path) -> None:
+    (tmp_path / "bundle" / _layout.blob_name(DIGEST)).write_bytes(CONTENT[:1500])
+    with pytest.raises(BundleError, match="ends in the middle of"):
+        send(Host(), bundle, staging)
+
+
+def test_keeps_to_the_bandwidth_limit(bundle: _layout.Files, staging: Path) -> None:
+    started = time.monotonic()
+    send(Host(), bundle, staging, limit=len(CONTENT) * 4)
+    assert 0.24 < time.monotonic() - started < 1.5
+
+
+def test_a_limit_holds_within_a_part(bundle: _layout.Files, staging: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never more at once than the limit allows for a second, however large parts are."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    largest: list[int] = []
+
+    def host(command: str, data: bytes | None = None) -> Answer:
+        largest.append(len(data or b""))
+        return sh(command, data)
+
+    Push(host, 300).send(
+        [Blob(DIGEST, len(CONTENT), 0, bundle)], str(staging), Progress("host1", 1, lambda _line: None)
+    )
+    assert staged(staging).read_bytes() == CONTENT
+    assert max(largest) == 300
+
+
+def test_several_blobs_one_after_the_other(bundle: _layout.Files, staging: Path, tmp_path: Path) -> None:
+    other = b"other"
+    (tmp_path / "bundle" / _layout.blob_name(digest_of(other))).write_bytes(other)
+    files = _layout.open_files(str(tmp_path / "bundle"))
+    blobs = [Blob(digest_of(content), len(content), 0, files) for content in (CONTENT, other)]
+    Push(Host(cut_in_the_middle), 0).send(blobs, str(staging), Progress("host1", 1, lambda _line: None))
+    assert staged(staging).read_bytes() == CONTENT
+    assert (staging / digest_of(other)[7:]).read_bytes() == other
