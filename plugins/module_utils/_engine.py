@@ -19,6 +19,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
 try:
     import docker
     import docker.errors
+    import urllib3.exceptions
 except ImportError as _error:
     docker = None
     SDK_ERROR: str | None = str(_error)
@@ -149,7 +150,7 @@ class Engine:
             raise EngineError(
                 f"The engine at {self.host} did not {task}: {error.explanation or error}", _engine_log(self.host)
             ) from error
-        except (docker.errors.DockerException, OSError, ValueError) as error:
+        except (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise EngineError(
                 f"The engine at {self.host} did not {task} within {self._timeout} s: {_root_cause(error)}",
                 _start(self.host),

@@ -65,7 +65,13 @@ class Registry:
     def _open(self, url: str, headers: dict[str, str]) -> t.Mapping[str, str]:
         try:
             with open_url(
-                url, method="HEAD", headers=headers, ca_path=self._ca_path or None, timeout=self._timeout
+                url,
+                method="HEAD",
+                headers=headers,
+                # A registry may send us to its storage, which must not learn the password.
+                unredirected_headers=["Authorization"],
+                ca_path=self._ca_path or None,
+                timeout=self._timeout,
             ) as answer:
                 return t.cast(t.Mapping[str, str], answer.headers)
         except HTTPError:
@@ -102,11 +108,11 @@ class Registry:
                 f"{realm}?{query}", headers=headers, ca_path=self._ca_path or None, timeout=self._timeout
             ) as answer:
                 token = json.loads(answer.read(_MAX_TOKEN))
-        except (OSError, ValueError) as error:
+                return str(token.get("token") or token["access_token"])
+        except (OSError, ValueError, LookupError, AttributeError) as error:
             raise RegistryError(
                 f"Registry {self.host} gave no token: {error}", "Check the user name and the password."
             ) from error
-        return str(token.get("token") or token.get("access_token") or "")
 
     def _refused(self, url: str, error: HTTPError) -> RegistryError:
         steps = {401: "Check the user name and the password.", 403: "Give this user the right to do it."}

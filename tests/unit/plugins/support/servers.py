@@ -1,0 +1,208 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Small servers that speak the protocols of an engine and of a registry, and misbehave when a test wants it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socketserver
+import ssl
+import threading
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import Certificate
+
+
+class Handler(BaseHTTPRequestHandler):
+    """What both servers need."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_arguments: t.Any) -> None:
+        """Tests are quiet."""
+
+    def address_string(self) -> str:
+        return "test"
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def answer_json(self, value: t.Any, status: int = 200) -> None:
+        self.answer(status, json.dumps(value).encode(), Content_Type="application/json")
+
+
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serving(server: socketserver.BaseServer) -> t.Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class EngineState:
+    """An engine: its images by ID, each as /images/ID/json answers it, and what goes wrong."""
+
+    images: dict[str, dict[str, t.Any]] = field(default_factory=dict)
+    info: dict[str, t.Any] = field(default_factory=dict)
+    api_version: str = "1.41"
+    load_messages: t.Sequence[dict[str, t.Any]] = ()
+    load_status: int = 200
+    archive: bytes = b""
+    cut_archive: bool = False
+    loaded: bytes = b""
+    broken: str = ""  # requests for paths that contain this are answered with an error of the engine
+
+    def find(self, name: str) -> dict[str, t.Any] | None:
+        for image_id, image in self.images.items():
+            if name == image_id or name in (image.get("RepoTags") or ()):
+                return image
+        return None
+
+
+class EngineHandler(Handler):
+    state: EngineState
+
+    def do_GET(self) -> None:
+        path = re.sub(r"^/v[0-9.]+", "", urlsplit(self.path).path)
+        query = parse_qs(urlsplit(self.path).query)
+        image = re.fullmatch(r"/images/(.+)/json", path)
+        if self.state.broken and self.state.broken in path:
+            self.answer_json({"message": "something is broken"}, 500)
+        elif path == "/version":
+            self.answer_json({"ApiVersion": self.state.api_version, "Version": "20.10.24"})
+        elif path == "/info":
+            self.answer_json(
+                {"OSType": "linux", "Architecture": "x86_64", "DockerRootDir": "/var/lib/docker", **self.state.info}
+            )
+        elif path == "/images/json":
+            self.answer_json([{"Id": image_id} for image_id in self.state.images])
+        elif path == "/images/get":
+            self._archive()
+        elif image:
+            self._image(image[1], "manifests" in query)
+        else:
+            self.answer_json({"message": f"page not found: {path}"}, 404)
+
+    def do_POST(self) -> None:
+        self.state.loaded = self._chunks()
+        if self.state.load_status != 200:
+            self.answer_json({"message": "unexpected EOF"}, self.state.load_status)
+        else:
+            self.answer(200, b"".join(json.dumps(message).encode() + b"\r\n" for message in self.state.load_messages))
+
+    def _image(self, name: str, with_manifests: bool) -> None:
+        image = self.state.find(name)
+        if image is None:
+            self.answer_json({"message": f"No such image: {name}"}, 404)
+        else:
+            self.answer_json({key: value for key, value in image.items() if key != "Manifests" or with_manifests})
+
+    def _archive(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        data = self.state.archive
+        if self.state.cut_archive:
+            # The engine dies: a chunk is announced and never completed.
+            self.wfile.write(b"%x\r\n" % len(data) + data[: len(data) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(b"%x\r\n" % len(data) + data + b"\r\n0\r\n\r\n")
+
+    def _chunks(self) -> bytes:
+        data = b""
+        while size := int(self.rfile.readline() or b"0", 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+
+@contextmanager
+def engine_server(directory: Path, state: EngineState) -> t.Iterator[str]:
+    """Serve I(state) on a socket; its address."""
+    path = directory / "docker.sock"
+    with serving(UnixServer(str(path), type("BoundEngineHandler", (EngineHandler,), {"state": state}))):
+        yield f"unix://{path}"
+
+
+@dataclass
+class RegistryState:
+    """A registry: its manifests by C(repository/reference), its blobs by C(repository/digest), and who may ask."""
+
+    manifests: dict[str, str] = field(default_factory=dict)
+    blobs: set[str] = field(default_factory=set)
+    challenge: str = ""
+    authorization: str = ""  # what a request must carry, once there is a challenge
+    token: bytes = b""
+    redirect: str = ""
+    status: int = 0
+    seen: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, authorization
+    digest_header: bool = True
+
+
+class RegistryHandler(Handler):
+    state: RegistryState
+
+    def do_GET(self) -> None:
+        self._note()
+        self.answer(200, self.state.token)
+
+    def do_HEAD(self) -> None:
+        self._note()
+        state, path = self.state, self.path.removeprefix("/v2/")
+        repository, kind, reference = path.rsplit("/", 2)
+        if state.status:
+            self.answer(state.status)
+        elif state.challenge and self.headers.get("Authorization", "") != state.authorization:
+            self.answer(401, WWW_Authenticate=state.challenge)
+        elif state.redirect:
+            self.answer(307, Location=state.redirect + self.path)
+        elif kind == "manifests" and f"{repository}/{reference}" in state.manifests:
+            headers = (
+                {"Docker_Content_Digest": state.manifests[f"{repository}/{reference}"]} if state.digest_header else {}
+            )
+            self.answer(200, b"", **headers)
+        elif kind == "blobs" and f"{repository}/{reference}" in state.blobs:
+            self.answer(200)
+        else:
+            self.answer(404)
+
+    def _note(self) -> None:
+        self.state.seen.append((self.command, self.path, self.headers.get("Authorization", "")))
+
+
+@contextmanager
+def registry_server(state: RegistryState, certificate: Certificate | None) -> t.Iterator[str]:
+    """Serve I(state) on loopback, with TLS when there is a certificate; its HOST:PORT."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundRegistryHandler", (RegistryHandler,), {"state": state}))
+    server.daemon_threads = True
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.path, certificate.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server):
+        yield f"127.0.0.1:{server.server_address[1]}"
