@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
         check_disk(plan, snapshot, _unpacked_sizes(images))
         sent = 0
         if (is_change(plan) or plan["leftovers"]["blobs"]) and not self._task.check_mode:
-            sent = self._send(host, plan, images)
+            sent = self._send(host, plan, images, snapshot["disk"]["staging_path"])
             self._ask_host(_request(plan, images))
         return {**_result(plan, snapshot, bundles), "bytes_sent": sent, "seconds": round(time.monotonic() - started, 2)}
 
@@ -83,14 +83,13 @@ class ActionModule(ActionBase):
             raise ModuleFailed(answer)
         return answer
 
-    def _send(self, host: str, plan: dict[str, t.Any], images: t.Mapping[Image, Bundle]) -> int:
+    def _send(self, host: str, plan: dict[str, t.Any], images: t.Mapping[Image, Bundle], staging_path: str) -> int:
         home = {layer.blob.digest: bundle.files for image, bundle in images.items() for layer in image.layers}
         blobs = [Blob(blob["digest"], blob["size"], blob["offset"], home[blob["digest"]]) for blob in plan["blobs"]]
         progress = Progress(
             host, sum(blob.size - blob.offset for blob in blobs), _show if is_wanted(os.environ) else _hide
         )
         if blobs:
-            staging_path = self._task.args.get("staging_path", "/var/lib/airlift/staging")
             Push(self._shell, int(self._task.args.get("bandwidth_limit", 0))).send(blobs, staging_path, progress)
         return progress.sent
 
@@ -173,7 +172,7 @@ def _result(plan: dict[str, t.Any], snapshot: dict[str, t.Any], bundles: t.Seque
         "images": plan["images"],
         "images_by_name": {**identities, **{familiar(name): identity for name, identity in identities.items()}},
         "bytes": plan["bytes"],
-        "resumed_bytes": sum(blob["offset"] for blob in plan["blobs"]),
+        "resumed_bytes": plan["bytes"]["staged"] + sum(blob["offset"] for blob in plan["blobs"]),
         "engine": snapshot["engine"],
         "signers": sorted({bundle.signer for bundle in bundles}),
         "diff": {

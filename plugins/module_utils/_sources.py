@@ -137,6 +137,16 @@ def _adopt(wanted: Wanted, directory: str, store: BlobStore) -> Image:
     for blob in {blob.digest: blob for blob in (manifest.config, *manifest.layers)}.values():
         store.adopt(os.path.join(directory, hex_of(blob.digest)), blob, str(wanted.source))
     descriptor = store.add_document(data, manifest.media_type)
+    if len(config.diff_ids) != len(manifest.layers):
+        raise InputError(
+            f"{wanted.source} has {len(manifest.layers)} layers and {len(config.diff_ids)} diffIDs",
+            "It cannot be run anywhere; build and push it again.",
+        )
+    if not is_same_platform(config.platform, wanted.platform):
+        raise InputError(
+            f"{wanted.source} is for {config.platform}, and {wanted.platform} was wanted",
+            "Set the platform that you mean: a mapping with source and platforms.",
+        )
     layers = tuple(Layer(blob, diff_id) for blob, diff_id in zip(manifest.layers, config.diff_ids))
     return Image(wanted.name, descriptor, manifest.config, config.platform, config.created, layers)
 
@@ -188,6 +198,7 @@ def parse_wanted(value: t.Any, platform: str) -> Wanted:
     if (
         not isinstance(value, dict)
         or not isinstance(value.get("source"), str)
+        or not isinstance(value.get("name", ""), str)
         or set(value) - {"source", "name", "platforms"}
     ):
         raise InputError(
@@ -196,11 +207,26 @@ def parse_wanted(value: t.Any, platform: str) -> Wanted:
         )
     source = parse_source(value["source"])
     platforms = value.get("platforms") or [platform]
+    if not isinstance(platforms, list) or not all(_is_platform(entry) for entry in platforms):
+        raise InputError(
+            f"Platforms {json.dumps(platforms, default=str)} of image {source} cannot be used",
+            "Give a list with one platform, written as os/architecture or os/architecture/variant.",
+        )
     if len(platforms) != 1:
         raise InputError(
             f"Image {source} is wanted for {len(platforms)} platforms", "Give one platform; make one bundle for each."
         )
     return Wanted(_bundle_name(value.get("name"), source), source, platforms[0])
+
+
+def is_same_platform(found: str, wanted: str) -> bool:
+    """Whether an image for I(found) is what was wanted; a variant counts only where both name one."""
+    length = min(found.count("/"), wanted.count("/")) + 1
+    return found.split("/")[:length] == wanted.split("/")[:length]
+
+
+def _is_platform(value: t.Any) -> bool:
+    return isinstance(value, str) and len(value.split("/")) in (2, 3) and all(value.split("/"))
 
 
 def _bundle_name(name: str | None, source: Source) -> str:

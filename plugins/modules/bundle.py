@@ -123,7 +123,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _layout, _pack
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle, verify_blobs
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
@@ -139,6 +139,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._sources import (
     RegistrySource,
     SourceKind,
     Wanted,
+    is_same_platform,
     parse_wanted,
 )
 
@@ -196,6 +197,9 @@ class BundleMaker:
                 return [], [f"there is no bundle at {self.path}"]
             except BundleError as error:
                 return [], [error.problem]
+            problems = verify_blobs(bundle)
+        if problems:
+            return [], [problems[0].problem]
 
     def _write(self, ids: t.Mapping[Wanted, str]) -> list[dict[str, t.Any]]:
         with _bundle_writer.work_directory(self.path) as work:
@@ -233,13 +237,22 @@ def _public_key(signing_key: str, run: Run) -> str:
 
 
 def _differences(before: t.Sequence[dict[str, t.Any]], ids: t.Mapping[Wanted, str]) -> list[str]:
-    had = {entry["name"]: (entry["source"], entry["source_id"], entry["platform"]) for entry in before}
-    want = {wanted.name: (str(wanted.source), source_id) for wanted, source_id in ids.items()}
+    had = {entry["name"]: entry for entry in before}
+    want = {wanted.name: (wanted, source_id) for wanted, source_id in ids.items()}
     reasons = [f"{name} is not in it" for name in sorted(want.keys() - had.keys())] if before else []
     reasons += [f"{name} is in it and not wanted" for name in sorted(had.keys() - want.keys())]
     return reasons + [
-        f"{name} has changed at its source" for name in sorted(had.keys() & want.keys()) if had[name][:2] != want[name]
+        reason for name in sorted(had.keys() & want.keys()) for reason in _image_differences(had[name], *want[name])
     ]
+
+
+def _image_differences(before: t.Mapping[str, t.Any], wanted: Wanted, source_id: str) -> list[str]:
+    if (before["source"], before["source_id"]) != (str(wanted.source), source_id):
+        return [f"{wanted.name} has changed at its source"]
+    # Under one digest a registry may have images for several platforms.
+    if wanted.source.transport == "docker" and not is_same_platform(before["platform"], wanted.platform):
+        return [f"{wanted.name} is for {before['platform']} in it, and {wanted.platform} is wanted"]
+    return []
 
 
 def main() -> None:

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How skopeo is called, and what its failures mean."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, RegistryError
+from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
+from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
+
+
+class Program:
+    """Stands for skopeo: notes the command line and gives one answer."""
+
+    def __init__(self, code: int = 0, out: str = "", err: str = "") -> None:
+        self.answer = (code, out, err)
+        self.calls: list[list[str]] = []
+
+    def __call__(self, args: t.Sequence[str], _data: bytes | None) -> tuple[int, str, str]:
+        self.calls.append(list(args))
+        return self.answer
+
+
+def test_the_digest_is_that_of_the_bytes_served() -> None:
+    program = Program(out='{"schemaVersion": 2}\n')
+    assert Skopeo(program).manifest_digest("registry.example.com/app:1", "linux/amd64") == digest_of(
+        b'{"schemaVersion": 2}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("platform", "options"),
+    [
+        ("linux/amd64", ["--override-os", "linux", "--override-arch", "amd64"]),
+        ("linux/arm/v7", ["--override-os", "linux", "--override-arch", "arm", "--override-variant", "v7"]),
+    ],
+)
+def test_pulls_one_platform(platform: str, options: list[str]) -> None:
+    program = Program()
+    Skopeo(program, "/run/auth.json", "/etc/certs").pull("host/app:1", platform, "/srv/x")
+    (call,) = program.calls
+    assert call[0] == "skopeo"
+    assert call[1 : 1 + len(options)] == options
+    assert call[-2:] == ["docker://host/app:1", "dir:/srv/x"]
+    assert call[call.index("--authfile") + 1] == "/run/auth.json"
+    assert call[call.index("--src-cert-dir") + 1] == "/etc/certs"
+
+
+def test_pushes_without_changing_a_digest() -> None:
+    program = Program()
+    Skopeo(program, cert_dir="/etc/certs").push("/srv/layout", "docker.io/library/app:1", "host/app:1")
+    (call,) = program.calls
+    assert "--preserve-digests" in call
+    assert call[call.index("--dest-cert-dir") + 1] == "/etc/certs"
+    assert call[-2:] == ["oci:/srv/layout:docker.io/library/app:1", "docker://host/app:1"]
+
+
+@pytest.mark.parametrize(
+    ("err", "hint"),
+    [
+        pytest.param("reading manifest v9 in host/app: manifest unknown", "list-tags", id="no such tag"),
+        pytest.param("unauthorized: authentication required", "skopeo login", id="not logged in"),
+        pytest.param(
+            "tls: failed to verify certificate: x509: signed by unknown authority", "certs.d", id="unknown CA"
+        ),
+        pytest.param("dial tcp: lookup host: no such host", "DNS", id="no such name"),
+        pytest.param("something else", "reaches the registry", id="anything else"),
+    ],
+)
+def test_a_failure_names_the_image_and_the_next_step(err: str, hint: str) -> None:
+    program = Program(1, err=f'time="now" level=info\ntime="now" level=fatal msg="{err}"\n')
+    with pytest.raises(RegistryError, match="docker://host/app:1") as error:
+        Skopeo(program).manifest_digest("host/app:1", "linux/amd64")
+    assert err in error.value.problem
+    assert hint in error.value.next_step
+
+
+def test_says_that_skopeo_is_missing() -> None:
+    with pytest.raises(HostError, match="skopeo is not installed"):
+        Skopeo(Program(127, err="No such file or directory")).manifest_digest("host/app:1", "linux/amd64")
+
+
+def test_credentials_are_for_their_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    old_umask = os.umask(0)
+    try:
+        write_authfile(str(path), "registry.example.com", "ops", "s3cret:ü")
+    finally:
+        os.umask(old_umask)
+    assert path.stat().st_mode & 0o777 == 0o600
+    secret = json.loads(path.read_text())["auths"]["registry.example.com"]["auth"]
+    assert base64.b64decode(secret).decode() == "ops:s3cret:ü"
+
+
+def test_credentials_are_never_written_where_somebody_waits_for_them(tmp_path: Path) -> None:
+    (tmp_path / "auth.json").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        write_authfile(str(tmp_path / "auth.json"), "registry.example.com", "ops", "s3cret")
