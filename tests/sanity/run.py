@@ -15,6 +15,7 @@ Left out, with the reason:
 
 from __future__ import annotations
 
+import configparser
 import os
 import shutil
 import subprocess
@@ -72,6 +73,17 @@ def provide_get_pip() -> None:
     (cache / f"get_pip_{version.replace('.', '_')}.py").write_text(GET_PIP)
 
 
+def configure_pip() -> None:
+    """What the user told pip (an index, a proxy, certificates) holds in our home too; and pip is quiet."""
+    config = configparser.RawConfigParser()
+    config.read([Path.home() / ".pip/pip.conf", Path.home() / ".config/pip/pip.conf"])
+    config.read_dict({"global": {"quiet": "1"}})
+    place = HOME / ".config" / "pip" / "pip.conf"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("w") as file:
+        config.write(file)
+
+
 def python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -79,8 +91,9 @@ def python_version() -> str:
 def main() -> int:
     copy_sources()
     provide_get_pip()
+    configure_pip()
     command = ["ansible-test", "sanity", "--local", "--color", "no", "--python", python_version(), *sys.argv[1:]]
-    environment = {**os.environ, "HOME": str(HOME), "LC_ALL": "C.UTF-8", "PIP_QUIET": "1"}
+    environment = {**os.environ, "HOME": str(HOME), "LC_ALL": "C.UTF-8"}
     return subprocess.call(command, cwd=COPY, env=environment, stdin=subprocess.DEVNULL)
 
 
