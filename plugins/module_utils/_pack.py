@@ -67,7 +67,7 @@ def parse_lock(data: bytes) -> list[dict[str, t.Any]]:
     """Read what format_lock wrote, and nothing else; raises BundleError."""
     entries: list[dict[str, t.Any]] = []
     try:
-        version, images, *lines = data.decode().splitlines()
+        version, images, *lines = data.decode().removesuffix("\n").split("\n")
         if (version, images) != (f"version: {LOCK_VERSION}", "images:"):
             raise ValueError(version)
         for line in lines:

@@ -192,6 +192,7 @@ class BundleMaker:
             signers.flush()
             try:
                 bundle = load_bundle(self.path, signers.name, self.run)
+                entries = _pack.parse_lock(bundle.files.read(_layout.LOCK, _MAX_LOCK))
             except InputError:
                 return [], [f"there is no bundle at {self.path}"]
             except BundleError as error:
@@ -199,7 +200,7 @@ class BundleMaker:
         problems = verify_blobs(bundle)
         if problems:
             return [], [problems[0].problem]
-        return _pack.parse_lock(bundle.files.read(_layout.LOCK, _MAX_LOCK)), []
+        return entries, []
 
     def _write(self, ids: t.Mapping[Wanted, str]) -> list[dict[str, t.Any]]:
         with _bundle_writer.work_directory(self.path) as work:
