@@ -77,13 +77,21 @@ class Engine:
     def stop_if_ours(self) -> bool:
         """Stop the engine if the lab started it and nobody uses it; tell whether it was stopped."""
         with locked(self.lock), locked_or_none(self.use_lock) as unused:
-            started = self._read_note()
-            if started is None or not unused or self._has_running_containers():
+            if not unused:
                 return False
-            self._stop(started)
-            for path in (self.note, self.log, self.use_lock, self.lock):
+            stopped = self._stop_ours()
+            for path in (self.use_lock, self.lock):
                 path.unlink(missing_ok=True)
-            return True
+            return stopped
+
+    def _stop_ours(self) -> bool:
+        started = self._read_note()
+        if started is None or self._has_running_containers():
+            return False
+        self._stop(started)
+        for path in (self.note, self.log):
+            path.unlink(missing_ok=True)
+        return True
 
     def _install_and_start(self) -> None:
         if os.geteuid():
