@@ -78,7 +78,7 @@ check-docs: check-%: venv
 
 # mypy must see the files under the collection's name, so it gets the link; the messages name the files without it.
 check-types: check-%: venv
-	$(call quietly,mypy $(addprefix $(COLLECTION)/,plugins tests molecule/resources) | sed 's|$(COLLECTION)/||')
+	$(call quietly,mypy $(addprefix $(COLLECTION)/,plugins tests molecule) | sed 's|$(COLLECTION)/||')
 
 check-build: check-%: venv
 	$(call quietly,tests/sanity/import.sh)
