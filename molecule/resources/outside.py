@@ -1,0 +1,45 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry as a client sees it: over HTTPS, from outside."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A name, an address, an authority to trust, and users with their passwords."""
+
+    fqdn: str
+    address: str
+    ca: Path
+    passwords: dict[str, str]
+
+    def tls(self) -> ssl.SSLContext:
+        """TLS that trusts the authority and nobody else."""
+        return ssl.create_default_context(cafile=str(self.ca))
+
+    def ask(self, path: str, user: str = "", password: str = "", method: str = "GET") -> Answer:
+        """One request as it is, by a user or by nobody."""
+        connection = http.client.HTTPSConnection(self.address, timeout=10, context=self.tls())
+        connection.putrequest(method, path)
+        if user:
+            secret = f"{user}:{password or self.passwords[user]}"
+            connection.putheader("Authorization", f"Basic {base64.b64encode(secret.encode()).decode()}")
+        connection.endheaders()
+        response = connection.getresponse()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()})
