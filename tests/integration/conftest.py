@@ -1,0 +1,110 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real engines for all integration tests: a lab, keys, Ansible, and bundles that several tests need."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airlift.registry.tests.integration.support import lab as labs
+from ansible_collections.airlift.registry.tests.integration.support.lab import Lab
+from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, Result
+from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
+from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
+
+TINY, BIG = "docker.io/library/tiny:v1", "docker.io/library/big:v1"
+BIG_LAYER = images.tar([images.Member("data", os.urandom(24 * 1024 * 1024))])  # random: gzip cannot make it smaller
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("integration")
+
+
+@pytest.fixture(scope="session")
+def lab(directory: Path) -> t.Iterator[Lab]:
+    """Two hosts. With AIRLIFT_KEEP_LAB in the environment they stay for the next run."""
+    spec = directory / "spec.json"
+    spec.write_text(json.dumps(labs.SPEC))
+    labs.lab("image", "host", "registry", "app1", "app2")
+    try:
+        yield Lab(Path(labs.lab("up", labs.NAME, "--spec", str(spec)).strip().splitlines()[-1]))
+    finally:
+        if "AIRLIFT_KEEP_LAB" not in os.environ:
+            labs.lab("down", labs.NAME)
+
+
+@pytest.fixture(scope="session")
+def ansible(lab: Lab, directory: Path) -> Ansible:
+    (directory / "plays").mkdir()
+    return Ansible(lab.inventory, directory / "plays")
+
+
+@pytest.fixture(scope="session")
+def signer(directory: Path) -> Signer:
+    return bundles.make_signer(directory, "release")
+
+
+@pytest.fixture(scope="session")
+def stranger(directory: Path) -> Signer:
+    return bundles.make_signer(directory, "stranger")
+
+
+@pytest.fixture(scope="session")
+def small(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[list[str]]:
+    """Two small images of two layers each in the machine's engine, by name; the lower layer is shared."""
+    context = tmp_path_factory.mktemp("small")
+    (context / "base").write_text("base")
+    names = [f"{labs.NAME}:small{number}" for number in (1, 2)]
+    try:
+        for name in names:
+            (context / "top").write_text(name)
+            (context / "Dockerfile").write_text("FROM scratch\nCOPY base /\nCOPY top /\n")
+            subprocess.run(
+                ["docker", "build", "--quiet", "--tag", name, context], check=True, stdout=subprocess.DEVNULL
+            )
+        yield names
+    finally:
+        subprocess.run(["docker", "rmi", "--force", *names], check=False, stdout=subprocess.DEVNULL)
+
+
+def from_daemon(source: str, name: str) -> dict[str, str]:
+    return {"source": f"docker-daemon:{source}", "name": name}
+
+
+@pytest.fixture(scope="session")
+def v1(ansible: Ansible, directory: Path, signer: Signer) -> Result:
+    """What the bundle module says of a bundle of the application's first version, a directory."""
+    wanted = [from_daemon("airlift-lab/app:v1", "app:v1"), from_daemon("airlift-lab/app:v1", "app:current")]
+    return ansible.local("bundle", {"path": str(directory / "v1"), "images": wanted, "signing_key": str(signer.key)})
+
+
+@pytest.fixture(scope="session")
+def v2(ansible: Ansible, directory: Path, signer: Signer) -> Result:
+    """The same of its second version, a tar."""
+    wanted = [from_daemon("airlift-lab/app:v2", "app:v2"), from_daemon("airlift-lab/app:v2", "app:current")]
+    return ansible.local(
+        "bundle", {"path": str(directory / "v2.tar"), "images": wanted, "signing_key": str(signer.key)}
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny(directory: Path, signer: Signer) -> Path:
+    """A bundle that takes no time."""
+    bundles.make_bundle(directory / "tiny", signer, {TINY: [images.layer("base"), images.layer("top")]})
+    return directory / "tiny"
+
+
+@pytest.fixture(scope="session")
+def big(directory: Path, signer: Signer) -> Path:
+    """A bundle that takes a moment: 24 MiB in one layer, above a small one."""
+    bundles.make_bundle(directory / "big", signer, {BIG: [images.layer("base"), BIG_LAYER]})
+    return directory / "big"
