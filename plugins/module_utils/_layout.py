@@ -17,6 +17,7 @@ import re
 import stat
 import tarfile
 import typing as t
+from tarfile import ReadError, TarInfo
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
@@ -44,14 +45,14 @@ def blob_name(digest: str) -> str:
     return BLOBS + hex_of(digest)
 
 
-class Member(tarfile.TarInfo):
+class Member(TarInfo):
     """A tar member whose header cannot fill the memory."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        # The entry point that tarfile leaves to subclasses; of a file only the place is noted there.
+    def _proc_member(self, tarfile: tarfile.TarFile) -> tarfile.TarInfo:
+        # The entry point that the library leaves to subclasses; of a file only the place is noted there.
         if not self.isreg() and self.size > _MAX_HEADER:
-            raise tarfile.ReadError(f"it has a header of {self.size} bytes")
-        return t.cast(tarfile.TarInfo, t.cast(t.Any, super())._proc_member(archive))
+            raise ReadError(f"it has a header of {self.size} bytes")
+        return t.cast(TarInfo, t.cast(t.Any, super())._proc_member(tarfile))
 
 
 class Files:
