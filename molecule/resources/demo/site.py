@@ -23,8 +23,8 @@ TOPOLOGY = {
         "registry1": {"groups": ["registry"], "shared": True},
         "registry2": {"groups": ["registry"], "shared": True},
         "client1": {"groups": ["fleet"]},
-        "shop1": {"groups": ["fleet"]},
-        "shop2": {"groups": ["fleet"]},
+        "shop1": {"groups": ["shops"]},
+        "shop2": {"groups": ["shops"]},
     }
 }
 FQDN = "registry.example.com"

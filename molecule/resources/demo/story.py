@@ -22,7 +22,7 @@ registry1 and registry2 will serve the images, client1 pulls from them, shop1 an
 
 APP = "airlift-lab/app"
 _SHOPS = ("shop1", "shop2")
-_PULLS = 6  # how many pulls go on while a registry host dies
+_PULLS = 4  # how many pulls go on while a registry host dies
 _CLIENT_RETRY = 5.0  # seconds: Docker tries a connection again for about as long before a pull fails
 
 
@@ -198,7 +198,7 @@ class _Pulls:
 def _preload(site: Site, bundle: str) -> None:
     site.playbook(
         "preload",
-        preload_hosts=",".join(_SHOPS),
+        preload_hosts="shops",
         preload_bundle=str(site.bundle(bundle)),
         preload_allowed_signers=str(site.allowed_signers),
         preload_report=str(site.state / "report"),
