@@ -13,14 +13,14 @@ import tempfile
 import typing as t
 import zlib
 
-from ansible_collections.airlift.registry.plugins.module_utils import _oci
+from ansible_collections.airlift.registry.plugins.module_utils import _gzip, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._layout import BLOBS, CHUNK, blob_name
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_GZIP = 16 + zlib.MAX_WBITS  # zlib's number for a gzip header; its time stamp is 0, so equal input makes equal bytes
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's number for a gzip header
 
 
 class Reader(t.Protocol):
@@ -96,14 +96,14 @@ class _Coder(t.Protocol):
 class _Compress:
     def __init__(self) -> None:
         self.content = hashlib.sha256()
-        self._gzip = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+        self._gzip = _gzip.Compressor()
 
     def feed(self, data: bytes) -> bytes:
         self.content.update(data)
-        return self._gzip.compress(data)
+        return self._gzip.feed(data)
 
     def finish(self) -> bytes:
-        return self._gzip.flush()
+        return self._gzip.finish()
 
 
 class _Keep:
