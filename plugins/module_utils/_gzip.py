@@ -71,6 +71,7 @@ class Compressor:
 
 
 def _compress(block: bytes, dictionary: bytes) -> bytes:
-    options = {"zdict": dictionary} if dictionary else {}
+    # Without a dictionary zlib wants no argument at all; an empty one is an error in some of its versions.
+    options: dict[str, t.Any] = {"zdict": dictionary} if dictionary else {}
     deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, **options)
     return deflate.compress(block) + deflate.flush(zlib.Z_SYNC_FLUSH)
