@@ -25,7 +25,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._plan import (
     is_change,
     make_plan,
 )
-from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
+from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar, normalize
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
@@ -123,10 +123,11 @@ def _hide(line: str) -> None:
 def _select(bundles: t.Sequence[Bundle], names: t.Sequence[str]) -> dict[Image, Bundle]:
     """The wanted images, each with the bundle that it is in."""
     chosen: dict[str, tuple[Image, Bundle]] = {}
+    wanted = {normalize(name) for name in names}
     for bundle in bundles:
         for image in bundle.images:
             known = chosen.setdefault(image.name, (image, bundle))
-            if known[0].manifest != image.manifest:
+            if known[0].manifest != image.manifest and (not wanted or image.name in wanted):
                 raise InputError(
                     f"{image.name} is another image in {bundle.files.path} than in {known[1].files.path}",
                     "Give the bundle that you mean, or choose images that only one of them has.",

@@ -59,6 +59,14 @@ def test_two_bundles_must_not_contradict_each_other(make: t.Callable[..., Bundle
         image_preload._select([first, second], [])
 
 
+def test_a_selection_may_leave_out_what_bundles_disagree_about(make: t.Callable[..., Bundle]) -> None:
+    first, second = make("first", app="x"), make("second", app="y", tool="z")
+    chosen = image_preload._select([first, second], ["tool:v1"])
+    assert [image.name for image in chosen] == ["docker.io/library/tool:v1"]
+    with pytest.raises(InputError, match="is another image"):
+        image_preload._select([first, second], ["tool:v1", "app:v1"])
+
+
 def test_names_what_is_not_there(make: t.Callable[..., Bundle]) -> None:
     with pytest.raises(InputError, match="has no image docker.io/library/tool:v1") as error:
         image_preload._select([make("first", app="x")], ["tool:v1"])
