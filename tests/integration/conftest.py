@@ -105,6 +105,6 @@ def tiny(directory: Path, signer: Signer) -> Path:
 
 @pytest.fixture(scope="session")
 def big(directory: Path, signer: Signer) -> Path:
-    """A bundle that takes a moment: 24 MiB in one layer, above a small one."""
-    bundles.make_bundle(directory / "big", signer, {BIG: [images.layer("base"), BIG_LAYER]})
+    """A bundle that takes a moment: 24 MiB in one layer, below a small one."""
+    bundles.make_bundle(directory / "big", signer, {BIG: [BIG_LAYER, images.layer("top")]})
     return directory / "big"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -98,9 +99,20 @@ class Run:
         return t.cast(Result, json.loads(out)["plays"][0]["tasks"][0]["hosts"][host])
 
     def kill(self) -> None:
-        """SIGKILL, for Ansible and its workers: nothing can be put in order."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        """SIGKILL, for Ansible and all below it (workers have sessions of their own): nothing can be put in order."""
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            os.kill(pid, signal.SIGKILL)
         self.process.communicate()
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below a process."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            children.setdefault(int(path.read_text().rpartition(")")[2].split()[1]), []).append(int(path.parent.name))
+    found = children.get(pid, [])
+    return [*found, *(below for child in found for below in descendants(child))]
 
 
 def task(name: str, arguments: Task, **keywords: t.Any) -> Task:
