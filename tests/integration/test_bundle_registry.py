@@ -1,0 +1,192 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bundles of a real registry (Distribution, with TLS): every byte as it was served, and honest errors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import typing as t
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, eventually
+from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, task
+from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
+from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import make_certificate
+
+CONFIG = """version: 0.1
+storage: {filesystem: {rootdirectory: /var/lib/registry}}
+http: {addr: "127.0.0.1:0", tls: {certificate: /certs/ca.crt, key: /certs/tls.key}}
+"""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry on loopback with two images: C(app:v1) (and C(app:schema2) in Docker's own format), and C(app:both), an index of two platforms."""
+
+    host: str
+    certs: Path
+
+
+@pytest.fixture(scope="module")
+def registry(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Registry]:
+    directory = tmp_path_factory.mktemp("registry")
+    certs = directory / "certs"
+    certs.mkdir()
+    certificate = make_certificate(certs)
+    (directory / "client").mkdir()
+    shutil.copy(certificate.path, directory / "client/ca.crt")
+    container = f"airlift-{NAME}-registry"
+    port = free_port()
+    (directory / "config.yml").write_text(CONFIG.replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+    mounts = ["--volume", f"{directory}/config.yml:/etc/distribution/config.yml:ro", "--volume", f"{certs}:/certs:ro"]
+    subprocess.run(["docker", "rm", "--force", "--volumes", container], check=False, capture_output=True)
+    subprocess.run(
+        ["docker", "run", "--detach", "--name", container, "--network", "host", *mounts, "airlift-lab/registry:3.1.2"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    found = Registry(f"127.0.0.1:{port}", directory / "client")
+    try:
+        eventually(lambda: answers(found), "the registry")
+        push(found, small[0], "app:v1", "oci")
+        push(found, small[0], "app:schema2", "v2s2")
+        push_index(found, "app:both")
+        yield found
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", container], check=True, stdout=subprocess.DEVNULL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(registry: Registry) -> bool:
+    context = ssl.create_default_context(cafile=str(registry.certs / "ca.crt"))
+    try:
+        with urllib.request.urlopen(f"https://{registry.host}/v2/", context=context, timeout=2):
+            return True
+    except urllib.error.URLError:
+        return False
+
+
+def push(registry: Registry, image: str, name: str, image_format: str) -> None:
+    subprocess.run(
+        ["skopeo", "copy", "--quiet", "--format", image_format, "--dest-cert-dir", str(registry.certs), f"docker-daemon:{image}", f"docker://{registry.host}/{name}"],
+        check=True,
+    )  # fmt: skip
+
+
+def push_index(registry: Registry, name: str) -> None:
+    """An index whose two platforms are the same image, but for what its config says of the architecture."""
+    source = f"docker://{registry.host}/app:v1"
+    manifest = json.loads(inspect(registry, source, "--raw"))
+    config = json.loads(inspect(registry, source, "--raw", "--config"))
+    entries = []
+    for architecture in ("amd64", "arm64"):
+        blob = json.dumps({**config, "architecture": architecture}).encode()
+        descriptor = {**manifest["config"], **upload(registry, blob)}
+        entry = put(registry, {**manifest, "config": descriptor}, manifest["mediaType"], "")
+        entries.append({**entry, "platform": {"os": "linux", "architecture": architecture}})
+    index = "application/vnd.oci.image.index.v1+json"
+    put(registry, {"schemaVersion": 2, "mediaType": index, "manifests": entries}, index, name.partition(":")[2])
+
+
+def inspect(registry: Registry, source: str, *options: str) -> str:
+    return subprocess.run(
+        ["skopeo", "inspect", "--cert-dir", str(registry.certs), *options, source],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def request(registry: Registry, method: str, url: str, data: bytes, media_type: str) -> t.Any:
+    context = ssl.create_default_context(cafile=str(registry.certs / "ca.crt"))
+    asked = urllib.request.Request(url, data, {"Content-Type": media_type}, method=method)
+    with urllib.request.urlopen(asked, context=context, timeout=10) as answer:
+        return answer.headers
+
+
+def upload(registry: Registry, data: bytes) -> dict[str, t.Any]:
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    place = request(registry, "POST", f"https://{registry.host}/v2/app/blobs/uploads/", b"", "")["Location"]
+    request(registry, "PUT", f"{place}&digest={digest}", data, "application/octet-stream")
+    return {"digest": digest, "size": len(data)}
+
+
+def put(registry: Registry, document: dict[str, t.Any], media_type: str, tag: str) -> dict[str, t.Any]:
+    data = json.dumps(document).encode()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    request(registry, "PUT", f"https://{registry.host}/v2/app/manifests/{tag or digest}", data, media_type)
+    return {"mediaType": media_type, "digest": digest, "size": len(data)}
+
+
+def test_digests_survive_the_journey(ansible: Ansible, registry: Registry, signer: Signer, tmp_path: Path) -> None:
+    """By tag, by digest, of two platforms; idempotent; and read by skopeo as the registry served it."""
+    served = {
+        name: json.loads(inspect(registry, f"docker://{registry.host}/app:{name}"))["Digest"]
+        for name in ("v1", "schema2", "both")
+    }
+    common = {"signing_key": str(signer.key), "cert_dir": str(registry.certs)}
+    by_tag = f"docker://{registry.host}/app:v1"
+    schema2 = f"docker://{registry.host}/app:schema2"
+    by_digest = {"source": f"docker://{registry.host}/app@{served['v1']}", "name": "pinned:1"}
+    make = task("bundle", {**common, "path": str(tmp_path / "b"), "images": [by_tag, by_digest, schema2]})
+    both = {**common, "path": str(tmp_path / "both.tar"), "images": [f"docker://{registry.host}/app:both"]}
+    results = [
+        run["localhost"]
+        for run in ansible.play(
+            "localhost",
+            [
+                make,
+                make,
+                task("bundle", both),
+                task("bundle", both),
+                task("bundle", {**both, "platform": "linux/arm64"}),
+            ],
+        )
+    ]
+    assert [result["changed"] for result in results] == [True, False, True, False, True], results
+    assert {image["name"]: image["digest"] for image in results[0]["images"]} == {
+        f"{registry.host}/app:v1": served["v1"],
+        f"{registry.host}/app:schema2": served["schema2"],
+        "docker.io/library/pinned:1": served["v1"],
+    }
+    told = subprocess.run(
+        ["skopeo", "inspect", f"oci:{tmp_path}/b:docker.io/library/pinned:1"], capture_output=True, check=True
+    )
+    assert json.loads(told.stdout)["Digest"] == served["v1"]
+    assert results[2]["images"][0]["platform"] == "linux/amd64"
+    assert results[2]["images"][0]["source_id"] == results[4]["images"][0]["source_id"] == served["both"]
+    assert results[4]["reasons"] == [f"{registry.host}/app:both is for linux/amd64 in it, and linux/arm64 is wanted"]
+    assert results[4]["images"][0]["platform"] == "linux/arm64"
+
+
+def test_errors_of_a_registry(ansible: Ansible, registry: Registry, signer: Signer, tmp_path: Path) -> None:
+    common = {"path": str(tmp_path / "b"), "signing_key": str(signer.key), "cert_dir": str(registry.certs)}
+    app = f"docker://{registry.host}/app:v1"
+    wrong: list[tuple[dict[str, t.Any], str, str]] = [
+        ({"images": [f"docker://{registry.host}/app:nothing"]}, "manifest unknown", "list-tags"),
+        ({"images": [app], "cert_dir": str(tmp_path)}, "x509", "ca.crt"),
+        ({"images": [app], "platform": "linux/arm64"}, "is for linux/amd64, and linux/arm64 was wanted", "platforms"),
+    ]
+    results = ansible.play("localhost", [task("bundle", {**common, **changes}) for changes, _problem, _step in wrong])
+    for result, (_changes, problem, step) in zip(results, wrong, strict=True):
+        assert result["localhost"]["failed"] is True
+        assert problem in result["localhost"]["problem"]
+        assert registry.host in result["localhost"]["problem"]
+        assert step in result["localhost"]["next_step"]
+    assert list(tmp_path.iterdir()) == []
