@@ -45,10 +45,10 @@ class Skopeo:
         options = ["copy", "--quiet", *self._auth(), *self._certs("src-")]
         self._skopeo(location, options, [f"docker://{location}", f"dir:{directory}"], platform)
 
-    def push(self, layout: str, name: str, destination: str) -> None:
-        """Copy the image I(name) of an image layout to a registry; its digest stays, blobs that are there are not sent."""
+    def push(self, directory: str, destination: str) -> None:
+        """Copy the image in I(directory) to a registry; its digest stays, blobs that are there are not sent."""
         options = ["copy", "--quiet", "--preserve-digests", *self._auth(), *self._certs("dest-")]
-        self._skopeo(destination, options, [f"oci:{layout}:{name}", f"docker://{destination}"])
+        self._skopeo(destination, options, [f"dir:{directory}", f"docker://{destination}"])
 
     def _skopeo(self, location: str, options: t.Sequence[str], operands: t.Sequence[str], platform: str = "") -> str:
         code, out, err = self._run(["skopeo", *_override(platform), *options, *operands], None)

@@ -114,6 +114,7 @@ import os
 import shutil
 import tempfile
 import typing as t
+from contextlib import contextmanager
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -121,7 +122,8 @@ from ansible_collections.airlift.registry.plugins.module_utils import _layout
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, load_bundle, verify_file
 from ansible_collections.airlift.registry.plugins.module_utils._errors import RegistryError
 from ansible_collections.airlift.registry.plugins.module_utils._module import program_runner, run_module
-from ansible_collections.airlift.registry.plugins.module_utils._reference import parse_reference
+from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
+from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
 
@@ -185,10 +187,10 @@ class Publisher:
             return
         work = tempfile.mkdtemp(prefix="airlift-publish-")
         try:
-            layout = _layout_with(bundle, {digest for _image, plan in todo for digest in plan["missing"]}, work)
             skopeo = Skopeo(self.run, self._authfile(work), self._cert_dir(work))
             for image, plan in todo:
-                skopeo.push(layout, image.name, plan["destination"])
+                with _directory_with(bundle, image, plan["missing"], work) as directory:
+                    skopeo.push(directory, plan["destination"])
                 self._prove(image, plan)
         finally:
             shutil.rmtree(work)
@@ -223,21 +225,34 @@ def _reason(before: str | None, present: bool) -> str:
     return f"the name means another image, {before}" if before else "the registry has no such tag"
 
 
-def _layout_with(bundle: Bundle, digests: t.Collection[str], work: str) -> str:
-    """An image layout that skopeo can read, with the blobs that it will send, each of them verified."""
-    names = {_layout.blob_name(digest) for digest in digests}
-    for name in sorted(names):
-        verify_file(bundle.files, bundle.sums, name)
-    if isinstance(bundle.files, _layout.DirectoryFiles):
-        return bundle.files.path
-    documents = {_layout.blob_name(blob.digest) for image in bundle.images for blob in (image.manifest, image.config)}
-    layout = os.path.join(work, "layout")
-    os.makedirs(os.path.join(layout, _layout.BLOBS))
-    for name in (_layout.LAYOUT, _layout.INDEX, *sorted(documents | names)):
-        with open(os.path.join(layout, name), "wb") as target:
-            for chunk in bundle.files.chunks(name):
-                target.write(chunk)
-    return layout
+@contextmanager
+def _directory_with(bundle: Bundle, image: Image, digests: t.Sequence[str], work: str) -> t.Iterator[str]:
+    """What skopeo calls a directory image: the manifest, and the blobs that it will send, each of them verified.
+
+    An image layout would do for OCI manifests; skopeo before 1.14 does not find those of Docker's type in one.
+    """
+    directory = tempfile.mkdtemp(dir=work)
+    try:
+        with open(os.path.join(directory, "version"), "w", encoding="utf-8") as target:
+            target.write("Directory Transport Version: 1.1\n")
+        with open(os.path.join(directory, "manifest.json"), "wb") as manifest:
+            manifest.write(bundle.files.read(_layout.blob_name(image.manifest.digest), MAX_DOCUMENT))
+        for digest in digests:
+            verify_file(bundle.files, bundle.sums, _layout.blob_name(digest))
+            _provide(bundle.files, _layout.blob_name(digest), os.path.join(directory, hex_of(digest)))
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+def _provide(files: _layout.Files, name: str, path: str) -> None:
+    """Put a file of the bundle at I(path): a link where it is a file already."""
+    if isinstance(files, _layout.DirectoryFiles):
+        os.symlink(os.path.join(os.path.abspath(files.path), name), path)
+        return
+    with open(path, "wb") as target:
+        for chunk in files.chunks(name):
+            target.write(chunk)
 
 
 def main() -> None:

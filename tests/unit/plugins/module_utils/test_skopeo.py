@@ -58,11 +58,11 @@ def test_pulls_one_platform(platform: str, options: list[str]) -> None:
 
 def test_pushes_without_changing_a_digest() -> None:
     program = Program()
-    Skopeo(program, cert_dir="/etc/certs").push("/srv/layout", "docker.io/library/app:1", "host/app:1")
+    Skopeo(program, cert_dir="/etc/certs").push("/srv/image", "host/app:1")
     (call,) = program.calls
     assert "--preserve-digests" in call
     assert call[call.index("--dest-cert-dir") + 1] == "/etc/certs"
-    assert call[-2:] == ["oci:/srv/layout:docker.io/library/app:1", "docker://host/app:1"]
+    assert call[-2:] == ["dir:/srv/image", "docker://host/app:1"]
 
 
 @pytest.mark.parametrize(
