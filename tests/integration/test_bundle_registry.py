@@ -175,6 +175,42 @@ def test_digests_survive_the_journey(ansible: Ansible, registry: Registry, signe
     assert results[4]["images"][0]["platform"] == "linux/arm64"
 
 
+@pytest.mark.parametrize("name", ["b", "b.tar"], ids=["directory", "tar"])
+def test_a_bundle_goes_back_into_a_registry(
+    ansible: Ansible, registry: Registry, small: list[str], signer: Signer, tmp_path: Path, name: str
+) -> None:
+    """Whatever format its images have; digests stay, a layer that is there is not sent again."""
+    wanted = [
+        f"docker://{registry.host}/app:v1",
+        f"docker://{registry.host}/app:schema2",
+        {"source": f"docker-daemon:{small[1]}", "name": "other:1"},
+    ]
+    bundle = {
+        "path": str(tmp_path / name),
+        "images": wanted,
+        "signing_key": str(signer.key),
+        "cert_dir": str(registry.certs),
+    }
+    publish = {
+        "path": bundle["path"],
+        "allowed_signers": str(signer.allowed_signers),
+        "registry": registry.host,
+        "namespace": f"carried/{name.replace('.', '-')}",
+        "ca_path": str(registry.certs / "ca.crt"),
+    }
+    push = task("registry_publish", publish)
+    made, predicted, published, again = (
+        run["localhost"]
+        for run in ansible.play("localhost", [task("bundle", bundle), {**push, "check_mode": True}, push, push])
+    )
+    assert [run["changed"] for run in (predicted, published, again)] == [True, True, False], published
+    assert predicted["bytes_missing"] == published["bytes_missing"] > again["bytes_missing"] == 0
+    for image in made["images"]:
+        path = image["name"].partition("/")[2]
+        told = json.loads(inspect(registry, f"docker://{registry.host}/{publish['namespace']}/{path}"))
+        assert told["Digest"] == image["digest"]
+
+
 def test_errors_of_a_registry(ansible: Ansible, registry: Registry, signer: Signer, tmp_path: Path) -> None:
     common = {"path": str(tmp_path / "b"), "signing_key": str(signer.key), "cert_dir": str(registry.certs)}
     app = f"docker://{registry.host}/app:v1"
