@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   allowed_signers:
     description:
-      - A file with the public keys that may sign bundles, in the format of C(ALLOWED SIGNERS) in C(ssh-keygen(1\)).
+      - A file with the public keys that may sign bundles, in the format that ssh-keygen(1) describes under ALLOWED SIGNERS.
       - The namespace of the signatures is V(airlift-bundle).
     type: path
     required: true

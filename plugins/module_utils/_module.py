@@ -14,6 +14,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, HostError
 from ansible_collections.airlift.registry.plugins.module_utils._signature import Run
 
+BUNDLE_ARGUMENTS: dict[str, t.Any] = {
+    "path": {"type": "path", "required": True},
+    "allowed_signers": {"type": "path", "required": True},
+}
 ENGINE_ARGUMENTS: dict[str, t.Any] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
     "docker_timeout": {"type": "int", "default": 60},

@@ -58,7 +58,7 @@ options:
     required: true
   authfile:
     description:
-      - A file with credentials for registries (see C(containers-auth.json(5\))). By default the one of C(skopeo login) or C(docker login).
+      - A file with credentials for registries (see containers-auth.json(5)). By default the one of C(skopeo login) or C(docker login).
     type: path
     default: ""
   cert_dir:

@@ -16,6 +16,7 @@ description:
   - Verifies the signature, the index, the manifests and the configs. For the content of the layers use M(airlift.registry.bundle_verify).
 extends_documentation_fragment:
   - airlift.registry._attributes
+  - airlift.registry._bundle
   - airlift.registry._trust
 attributes:
   check_mode:
@@ -26,12 +27,6 @@ attributes:
     support: none
   idempotent:
     support: full
-options:
-  path:
-    description:
-      - The bundle, a directory or a tar.
-    type: path
-    required: true
 seealso:
   - module: airlift.registry.bundle_verify
 """
@@ -85,7 +80,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, blob_users, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
-from ansible_collections.airlift.registry.plugins.module_utils._module import program_runner, run_module
+from ansible_collections.airlift.registry.plugins.module_utils._module import (
+    BUNDLE_ARGUMENTS,
+    program_runner,
+    run_module,
+)
 
 
 def describe(bundle: Bundle) -> dict[str, t.Any]:
@@ -123,10 +122,7 @@ def _describe_image(image: Image, users: t.Mapping[str, t.Sequence[str]]) -> dic
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "allowed_signers": {"type": "path", "required": True},
-        },
+        argument_spec=BUNDLE_ARGUMENTS,
         supports_check_mode=True,
     )
     params = module.params

@@ -17,6 +17,7 @@ description:
   - Runs on the host that has the bundle. Usually that is the Ansible controller.
 extends_documentation_fragment:
   - airlift.registry._attributes
+  - airlift.registry._bundle
   - airlift.registry._trust
 attributes:
   check_mode:
@@ -27,12 +28,6 @@ attributes:
     support: none
   idempotent:
     support: full
-options:
-  path:
-    description:
-      - The bundle, a directory or a tar.
-    type: path
-    required: true
 seealso:
   - module: airlift.registry.bundle
 """
@@ -73,7 +68,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle, verify_blobs
-from ansible_collections.airlift.registry.plugins.module_utils._module import failure, program_runner, run_module
+from ansible_collections.airlift.registry.plugins.module_utils._module import (
+    BUNDLE_ARGUMENTS,
+    failure,
+    program_runner,
+    run_module,
+)
 
 
 def verify(module: AnsibleModule) -> dict[str, t.Any]:
@@ -91,10 +91,7 @@ def verify(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "allowed_signers": {"type": "path", "required": True},
-        },
+        argument_spec=BUNDLE_ARGUMENTS,
         supports_check_mode=True,
     )
     run_module(module, lambda: verify(module))

@@ -18,6 +18,7 @@ description:
   - Runs on the host that has the bundle and that reaches the registry. Usually that is the Ansible controller.
 extends_documentation_fragment:
   - airlift.registry._attributes
+  - airlift.registry._bundle
   - airlift.registry._trust
 attributes:
   check_mode:
@@ -29,11 +30,6 @@ attributes:
   idempotent:
     support: full
 options:
-  path:
-    description:
-      - The bundle, a directory or a tar.
-    type: path
-    required: true
   registry:
     description:
       - The registry, as V(HOST) or V(HOST:PORT).
@@ -120,8 +116,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, load_bundle, verify_file
-from ansible_collections.airlift.registry.plugins.module_utils._errors import RegistryError
-from ansible_collections.airlift.registry.plugins.module_utils._module import program_runner, run_module
+from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError, RegistryError
+from ansible_collections.airlift.registry.plugins.module_utils._module import (
+    BUNDLE_ARGUMENTS,
+    program_runner,
+    run_module,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
@@ -180,6 +180,11 @@ class Publisher:
         namespace = f"{self.params['namespace']}/" if self.params["namespace"] else ""
         # Whoever names the namespace must not be able to leave the registry.
         target = parse_reference(f"{self.params['registry']}/{namespace}{reference.path}:{reference.tag}")
+        if target.domain != self.params["registry"]:
+            raise InputError(
+                f"{self.params['registry']!r} cannot be told from a repository",
+                "Write the registry as HOST[:PORT], with a dot or a port in it, for example registry.example.com.",
+            )
         return target.path, str(target.tag)
 
     def _upload(self, bundle: Bundle, todo: t.Sequence[tuple[Image, dict[str, t.Any]]]) -> None:
@@ -258,8 +263,7 @@ def _provide(files: _layout.Files, name: str, path: str) -> None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "allowed_signers": {"type": "path", "required": True},
+            **BUNDLE_ARGUMENTS,
             "registry": {"type": "str", "required": True},
             "namespace": {"type": "str", "default": ""},
             "images": {"type": "list", "elements": "str", "default": []},
