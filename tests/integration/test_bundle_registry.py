@@ -199,10 +199,14 @@ def test_a_bundle_goes_back_into_a_registry(
         "ca_path": str(registry.certs / "ca.crt"),
     }
     push = task("registry_publish", publish)
-    made, predicted, published, again = (
+    nowhere = [task("registry_publish", {**publish, "registry": name}) for name in ("registry1", f"{registry.host}/x")]
+    made, predicted, published, again, *refused = (
         run["localhost"]
-        for run in ansible.play("localhost", [task("bundle", bundle), {**push, "check_mode": True}, push, push])
+        for run in ansible.play(
+            "localhost", [task("bundle", bundle), {**push, "check_mode": True}, push, push, *nowhere]
+        )
     )
+    assert ["HOST[:PORT]" in run["next_step"] for run in refused] == [True, True]
     assert [run["changed"] for run in (predicted, published, again)] == [True, True, False], published
     assert predicted["bytes_missing"] == published["bytes_missing"] > again["bytes_missing"] == 0
     for image in made["images"]:
