@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +34,16 @@ class Registry:
         """TLS that trusts the authority and nobody else."""
         return ssl.create_default_context(cafile=str(self.ca))
 
+    def _connection(self) -> http.client.HTTPSConnection:
+        """A connection to the address by the registry's name, as if a name server had said so."""
+        connection = http.client.HTTPSConnection(self.fqdn, timeout=10, context=self.tls())
+        plain = socket.create_connection((self.address, 443), timeout=10)
+        connection.sock = self.tls().wrap_socket(plain, server_hostname=self.fqdn)
+        return connection
+
     def ask(self, path: str, user: str = "", password: str = "", method: str = "GET") -> Answer:
         """One request as it is, by a user or by nobody."""
-        connection = http.client.HTTPSConnection(self.address, timeout=10, context=self.tls())
+        connection = self._connection()
         connection.putrequest(method, path)
         if user:
             secret = f"{user}:{password or self.passwords[user]}"
