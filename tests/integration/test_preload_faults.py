@@ -225,7 +225,7 @@ def test_an_engine_that_does_not_answer(
     try:
         started = time.monotonic()
         refused = ansible.preload(host, {**tiny_arguments, "docker_timeout": 3})
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 40
         assert_refused(refused, host, "unix:///var/run/docker.sock did not answer within 3 s", "systemctl start docker")
     finally:
         lab.run(host, f"kill -CONT {pid}")
@@ -246,7 +246,7 @@ def test_no_docker_sdk(lab: Lab, ansible: Ansible, host: str, tiny_arguments: di
 def while_it_loads(lab: Lab, host: str, command: str) -> None:
     """Run a command on the host as soon as the engine has begun to load."""
     wait = "until ls -d /var/lib/docker/tmp/docker-import-*/blobs; do sleep 0.01; done"
-    lab.run(host, f"timeout 30 sh -c '{wait}' >/dev/null 2>&1 && {command}")
+    lab.run(host, f"timeout 120 sh -c '{wait}' >/dev/null 2>&1 && {command}")
 
 
 def test_the_engine_is_killed_while_it_loads(
@@ -294,8 +294,8 @@ def test_staging_is_too_small(lab: Lab, ansible: Ansible, host: str, big_argumen
 
 def test_staging_fills_up_on_the_way(lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any]) -> None:
     with small_disk(lab, host, STAGING, 60):
-        run = ansible.start(host, [task("image_preload", {**big_arguments, "bandwidth_limit": 6 * MB})])
-        eventually(lambda: lab.staged(host) > 5 * MB, "the transfer")
+        run = ansible.start(host, [task("image_preload", {**big_arguments, "bandwidth_limit": 3 * MB})])
+        eventually(lambda: lab.staged(host) > 2 * MB, "the transfer")
         lab.run(host, f"cat /dev/zero > {STAGING}/somebody-elses 2>/dev/null", check=False)
         refused = run.result(host)
         assert_refused(refused, host, "The disk of staging is full", "what has arrived is kept")
@@ -303,7 +303,7 @@ def test_staging_fills_up_on_the_way(lab: Lab, ansible: Ansible, host: str, big_
         staged = lab.staged(host)
         assert lab.images(host) == {}
         result = assert_converges(lab, ansible, host, big_arguments)
-        assert result["resumed_bytes"] == staged > 5 * MB
+        assert result["resumed_bytes"] == staged > 2 * MB
 
 
 @pytest.fixture
@@ -386,8 +386,8 @@ def test_the_connection_is_cut_again_and_again(
 def test_the_controller_is_killed_on_the_way(
     lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any]
 ) -> None:
-    run = ansible.start(host, [task("image_preload", {**big_arguments, "bandwidth_limit": 6 * MB})])
-    eventually(lambda: lab.staged(host) > 5 * MB, "the transfer")
+    run = ansible.start(host, [task("image_preload", {**big_arguments, "bandwidth_limit": 3 * MB})])
+    eventually(lambda: lab.staged(host) > 2 * MB, "the transfer")
     run.kill()
     assert run.process.returncode == -signal.SIGKILL
     assert lab.images(host) == {}
@@ -395,5 +395,5 @@ def test_the_controller_is_killed_on_the_way(
     eventually(lambda: not lab.run(host, f"pgrep -f '[c]at >> .*{STAGING}'", check=False), "the end of the transfer")
     staged = lab.staged(host)
     result = assert_converges(lab, ansible, host, big_arguments)
-    assert result["resumed_bytes"] == staged > 5 * MB
+    assert result["resumed_bytes"] == staged > 2 * MB
     assert result["bytes_sent"] + staged == result["bytes"]["send"] + result["bytes"]["staged"]

@@ -88,7 +88,7 @@ def lab(*arguments: str) -> str:
     ).stdout
 
 
-def eventually(condition: t.Callable[[], T], what: str, seconds: float = 30) -> T:
+def eventually(condition: t.Callable[[], T], what: str, seconds: float = 60) -> T:
     """Wait until the condition holds; its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
