@@ -8,9 +8,9 @@ To add one, add a directory with a Dockerfile and an `__init__.py` that ends in 
 
 from __future__ import annotations
 
-from . import app, app_dependencies, base, haproxy, host, registry
+from . import app, app_dependencies, base, garage, haproxy, host, registry
 from .recipe import Recipe
 
-ALL = (base, host, registry, haproxy, app_dependencies, app)
+ALL = (base, host, registry, haproxy, garage, app_dependencies, app)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in ALL for recipe in module.RECIPES}
