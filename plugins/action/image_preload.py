@@ -14,18 +14,19 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, load_bundle, unpacked_size
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, unpacked_size
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image, select
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
 from ansible_collections.airlift.registry.plugins.module_utils._plan import (
     check_disk,
-    check_platform,
+    for_platform,
     is_change,
     make_plan,
 )
-from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar, normalize
+from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
@@ -64,9 +65,9 @@ class ActionModule(ActionBase):
             load_bundle(_on_controller(path), _on_controller(arguments.get("allowed_signers", "")), run_program)
             for path in _as_list(arguments.get("path"))
         ]
-        images = _select(bundles, _as_list(arguments.get("images")))
+        selected = _select(bundles, _as_list(arguments.get("images")))
         snapshot = self._ask_host(None)
-        check_platform(list(images), snapshot["engine"])
+        images = {image: selected[image] for image in for_platform(list(selected), snapshot["engine"])}
         plan = make_plan(list(images), snapshot)
         check_disk(plan, snapshot, _unpacked_sizes(images))
         sent = 0
@@ -122,20 +123,23 @@ def _hide(line: str) -> None:
 
 def _select(bundles: t.Sequence[Bundle], names: t.Sequence[str]) -> dict[Image, Bundle]:
     """The wanted images, each with the bundle that it is in."""
-    chosen: dict[str, tuple[Image, Bundle]] = {}
-    wanted = {normalize(name) for name in names}
-    for bundle in bundles:
-        for image in bundle.images:
-            known = chosen.setdefault(image.name, (image, bundle))
-            if known[0].manifest != image.manifest and (not wanted or image.name in wanted):
-                raise InputError(
-                    f"{image.name} is another image in {bundle.files.path} than in {known[1].files.path}",
-                    "Give the bundle that you mean, or choose images that only one of them has.",
-                )
     if not bundles:
         raise InputError("No bundle was given", "Set path to one bundle or several.")
-    everything = Bundle(bundles[0].files, "", tuple(image for image, _bundle in chosen.values()), {})
-    return {image: chosen[image.name][1] for image in everything.select(names)}
+    images = [(image, bundle) for bundle in bundles for image in bundle.images]
+    selected = set(
+        select(
+            [image for image, _bundle in images], names, f"Bundle {', '.join(bundle.files.path for bundle in bundles)}"
+        )
+    )
+    chosen: dict[tuple[str, str], tuple[Image, Bundle]] = {}
+    for image, bundle in images:
+        known = chosen.setdefault((image.name, image.platform), (image, bundle))
+        if known[0].manifest != image.manifest and image in selected:
+            raise InputError(
+                f"{image.name} is another image in {bundle.files.path} than in {known[1].files.path}",
+                "Give the bundle that you mean, or choose images that only one of them has.",
+            )
+    return dict(found for found in chosen.values() if found[0] in selected)
 
 
 def _unpacked_sizes(images: t.Mapping[Image, Bundle]) -> dict[str, int]:

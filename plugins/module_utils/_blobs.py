@@ -14,8 +14,8 @@ import typing as t
 import zlib
 
 from ansible_collections.airlift.registry.plugins.module_utils import _gzip, _oci
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._layout import BLOBS, CHUNK, blob_name
 
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -11,7 +11,7 @@ Steps, in this order, none of them skipped:
 2. SHA256SUMS is signed by somebody in allowed_signers.
 3. SHA256SUMS names exactly the files that are there, each blob under its own digest.
 4. The small files (layout, index, lock, docker manifest) have the checksums that were signed.
-5. Every manifest and config has its digest and its size, and they fit each other.
+5. Every index, manifest and config has its digest and its size, and they fit each other and the lock.
 6. Every layer is there in its size. Its content is verified where it is read (here on demand, or on the host).
 """
 
@@ -25,7 +25,9 @@ from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci, _signature
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError, SignatureError
-from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, normalize, parse_reference
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
+from ansible_collections.airlift.registry.plugins.module_utils._lock import MAX_LOCK, Lock, parse_lock
+from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 
 NAME_ANNOTATION = "io.containerd.image.name"
 REF_ANNOTATION = "org.opencontainers.image.ref.name"  # image specification, "Pre-Defined Annotation Keys"
@@ -38,31 +40,6 @@ _AGAIN = "Copy the bundle again from where it was made, or make it anew."
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer: the blob that the bundle holds, and the diffID of what is inside."""
-
-    blob: _oci.Descriptor
-    diff_id: str
-
-
-@dataclass(frozen=True)
-class Image:
-    """One image of a bundle under one name (a full reference)."""
-
-    name: str
-    manifest: _oci.Descriptor
-    config: _oci.Descriptor
-    platform: str
-    created: str
-    layers: tuple[Layer, ...]
-
-    @property
-    def size(self) -> int:
-        """The bytes of all its blobs."""
-        return self.manifest.size + self.config.size + sum(layer.blob.size for layer in self.layers)
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A bundle whose signature, index, manifests and configs are verified."""
 
@@ -70,18 +47,11 @@ class Bundle:
     signer: str
     images: tuple[Image, ...]
     sums: t.Mapping[str, str]
+    lock: Lock
 
     def select(self, names: t.Sequence[str]) -> tuple[Image, ...]:
-        """The images of these names, all when I(names) is empty; raises InputError for one that is not here."""
-        wanted = [normalize(name) for name in names]
-        here = {image.name for image in self.images}
-        for name in wanted:
-            if name not in here:
-                raise InputError(
-                    f"Bundle {self.files.path} has no image {name}",
-                    f"It has {', '.join(sorted(here))}. Correct the list of images.",
-                )
-        return tuple(image for image in self.images if not wanted or image.name in wanted)
+        """The images of these names on all their platforms, all when I(names) is empty; raises InputError for one that is not here."""
+        return select(self.images, names, f"Bundle {self.files.path}")
 
 
 def load_bundle(path: str, allowed_signers: str, run: _signature.Run) -> Bundle:
@@ -92,7 +62,10 @@ def load_bundle(path: str, allowed_signers: str, run: _signature.Run) -> Bundle:
     for name in _layout.HEAD:
         if name not in (_layout.SUMS, _layout.SIGNATURE):
             verify_file(files, sums, name)
-    return Bundle(files, signer, tuple(_images(files)), sums)
+    lock = parse_lock(files.read(_layout.LOCK, MAX_LOCK))
+    images = tuple(_images(files))
+    _verify_lock(files, images, lock)
+    return Bundle(files, signer, images, sums, lock)
 
 
 def verify_file(files: _layout.Files, sums: t.Mapping[str, str], name: str) -> None:
@@ -181,7 +154,7 @@ def _images(files: _layout.Files) -> t.Iterator[Image]:
         if name in names:
             raise BundleError(f"{what} names {name} twice", _AGAIN)
         names.add(name)
-        yield _image(files, name, descriptor)
+        yield from _named(files, name, descriptor)
 
 
 def _is_full_name(text: str) -> bool:
@@ -193,18 +166,55 @@ def _is_full_name(text: str) -> bool:
     return str(reference) == text and reference.tag is not None and reference.digest is None
 
 
-def _image(files: _layout.Files, name: str, descriptor: _oci.Descriptor) -> Image:
+def _named(files: _layout.Files, name: str, target: _oci.Descriptor) -> t.Iterator[Image]:
+    """The images that one name means: one, or one for each platform of an index."""
+    if target.media_type not in _oci.INDEX_TYPES:
+        yield _image(files, name, target, None)
+        return
+    what = f"The index of {name}"
+    entries = _oci.parse_index(_document(files, target, what), what)
+    for entry in entries:
+        if entry.platform == _oci.NO_PLATFORM:
+            _verify_artifact(files, entry.descriptor, f"The attestation of {name}")
+        else:
+            yield _image(files, name, entry.descriptor, target)
+
+
+def _verify_artifact(files: _layout.Files, descriptor: _oci.Descriptor, what: str) -> None:
+    for blob in _oci.parse_artifact(_document(files, descriptor, what), what).blobs:
+        _check_size(files, blob, what)
+
+
+def _verify_lock(files: _layout.Files, images: t.Sequence[Image], lock: Lock) -> None:
+    """The lock is what people and the next bundle go by, so it must tell the truth."""
+    here = {(image.name, image.platform, image.manifest.digest, image.target.digest) for image in images}
+    said = {(entry.name, entry.platform, entry.digest, entry.index or entry.digest) for entry in lock.images}
+    layers = {(layer.blob.digest, layer.diff_id, layer.blob.size) for image in images for layer in image.layers}
+    blobs = {(entry.digest, entry.diff_id, entry.size) for entry in lock.blobs}
+    for name in sorted(entry[0] for entry in here.symmetric_difference(said)):
+        raise BundleError(f"{name} is not the same in bundle.lock.yml and in index.json of bundle {files.path}", _AGAIN)
+    for digest in sorted(entry[0] for entry in layers.symmetric_difference(blobs)):
+        raise BundleError(
+            f"Layer {digest} is not the same in bundle.lock.yml and in the images of bundle {files.path}", _AGAIN
+        )
+
+
+def _image(files: _layout.Files, name: str, descriptor: _oci.Descriptor, index: _oci.Descriptor | None) -> Image:
     manifest = _oci.parse_manifest(_document(files, descriptor, f"The manifest of {name}"), f"The manifest of {name}")
     config = _oci.parse_config(_document(files, manifest.config, f"The config of {name}"), f"The config of {name}")
     if len(config.diff_ids) != len(manifest.layers):
         raise BundleError(f"{name} has {len(manifest.layers)} layers and {len(config.diff_ids)} diffIDs", _AGAIN)
     for blob in manifest.layers:
-        if files.sizes().get(_layout.blob_name(blob.digest)) != blob.size:
-            raise BundleError(
-                f"Layer {blob.digest} of {name} is missing from bundle {files.path}, or has another size", _AGAIN
-            )
+        _check_size(files, blob, name)
     layers = tuple(Layer(blob, diff_id) for blob, diff_id in zip(manifest.layers, config.diff_ids))
-    return Image(name, descriptor, manifest.config, config.platform, config.created, layers)
+    return Image(name, descriptor, manifest.config, config.platform, config.created, layers, index)
+
+
+def _check_size(files: _layout.Files, blob: _oci.Descriptor, what: str) -> None:
+    if files.sizes().get(_layout.blob_name(blob.digest)) != blob.size:
+        raise BundleError(
+            f"Blob {blob.digest} of {what} is missing from bundle {files.path}, or has another size", _AGAIN
+        )
 
 
 def _document(files: _layout.Files, descriptor: _oci.Descriptor, what: str) -> bytes:

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _oci
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore, Reader
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._layout import Member
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
 

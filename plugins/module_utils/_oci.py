@@ -10,6 +10,7 @@ Rules, each checked before a value is believed:
 * a document is a JSON object no larger than MAX_DOCUMENT (distribution specification: registries cap manifests at 4 MiB);
 * a descriptor has a media type, a sha256 digest and a size that is not negative (image specification, "Descriptor");
 * a manifest has one config and at least one layer, all of media types that hold an image (image specification, "Manifest");
+* an index lists manifests, never other indexes, each once (image specification, "Index"; nesting is legal there and used by nobody);
 * a config names its platform and one diffID for each layer of its manifest (image specification, "Image configuration").
 """
 
@@ -46,6 +47,8 @@ _LAYER_TYPES = (
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
 )
 
+NO_PLATFORM = "unknown/unknown"  # how builders mark what in an index is no image
+
 _NEXT = "Make the bundle anew from a source that is whole."
 
 
@@ -68,6 +71,24 @@ class Manifest:
     media_type: str
     config: Descriptor
     layers: tuple[Descriptor, ...]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A manifest of any kind: what it consists of, and what it is about (image specification, "Manifest": subject)."""
+
+    media_type: str
+    artifact_type: str
+    blobs: tuple[Descriptor, ...]
+    subject: Descriptor | None
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One manifest of an index. C(platform) is C(unknown/unknown) for what is no image, such as an attestation."""
+
+    descriptor: Descriptor
+    platform: str
 
 
 @dataclass(frozen=True)
@@ -139,6 +160,31 @@ def parse_manifest(data: bytes, what: str) -> Manifest:
     return Manifest(media_type, config, layers)
 
 
+def parse_index(data: bytes, what: str) -> tuple[IndexEntry, ...]:
+    """Parse an index of an image for several platforms, OCI or Docker manifest list."""
+    document = parse_document(data, what)
+    entries = document.get("manifests")
+    if document.get("mediaType", OCI_INDEX) not in INDEX_TYPES or not isinstance(entries, list) or not entries:
+        raise BundleError(f"{what} is not an index of manifests", _NEXT)
+    found = tuple(_index_entry(entry, f"Entry {number} of {what}") for number, entry in enumerate(entries, 1))
+    if len({entry.descriptor.digest for entry in found}) != len(found):
+        raise BundleError(f"{what} lists a manifest twice", _NEXT)
+    return found
+
+
+def parse_artifact(data: bytes, what: str) -> Artifact:
+    """Parse a manifest whatever it is about: an attestation, a signature, an SBOM."""
+    document = parse_document(data, what)
+    media_type, layers = document.get("mediaType", OCI_MANIFEST), document.get("layers", [])
+    if media_type not in MANIFEST_TYPES or not isinstance(layers, list):
+        raise BundleError(f"{what} is not a manifest", _NEXT)
+    config = parse_descriptor(document.get("config"), f"The config of {what}")
+    blobs = [parse_descriptor(entry, f"Layer {number} of {what}") for number, entry in enumerate(layers, 1)]
+    subject = parse_descriptor(document["subject"], f"The subject of {what}") if "subject" in document else None
+    artifact_type = document.get("artifactType") or config.media_type
+    return Artifact(media_type, str(artifact_type), (config, *blobs), subject)
+
+
 def parse_config(data: bytes, what: str) -> Config:
     """Parse an image configuration."""
     document = parse_document(data, what)
@@ -151,6 +197,20 @@ def parse_config(data: bytes, what: str) -> Config:
         raise BundleError(f"{what} names no platform", _NEXT)
     names = [name for name in platform if isinstance(name, str) and name != "-"]
     return Config("/".join(names), tuple(diff_ids), str(document.get("created") or ""))
+
+
+def split_platform(platform: str) -> dict[str, str]:
+    """A platform as descriptors write it (image specification, "Image Index Property Descriptions": platform)."""
+    return dict(zip(("os", "architecture", "variant"), platform.split("/")))
+
+
+def _index_entry(value: t.Any, what: str) -> IndexEntry:
+    descriptor = parse_descriptor(value, what)
+    if descriptor.media_type not in MANIFEST_TYPES:
+        raise BundleError(f"{what} is no manifest of an image ({descriptor.media_type})", _NEXT)
+    platform = value.get("platform")
+    names = [platform.get(key) for key in ("os", "architecture", "variant")] if isinstance(platform, dict) else []
+    return IndexEntry(descriptor, "/".join(name for name in names if isinstance(name, str) and name))
 
 
 def image_manifest(config: Descriptor, layers: t.Sequence[Descriptor]) -> bytes:

@@ -7,15 +7,19 @@
 
 from __future__ import annotations
 
-import json
+import datetime
+import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION, Image
-from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
+from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedBlob, LockedImage, format_lock
 
-LOCK_VERSION = 1
+PREFERRED_PLATFORM = "linux/amd64"
+_EPOCH = "1970-01-01T00:00:00Z"
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True)
@@ -29,71 +33,81 @@ class Packed:
 
 def documents(packed: t.Sequence[Packed]) -> dict[str, bytes]:
     """The bundle's small files by name, without checksums and signature."""
-    ordered = sorted(packed, key=lambda entry: entry.image.name)
-    images = [entry.image for entry in ordered]
+    images = sorted((entry.image for entry in packed), key=lambda image: (image.name, image.platform))
     return {
         _layout.LAYOUT: b'{"imageLayoutVersion":"1.0.0"}',
         _layout.INDEX: _oci.canonical_json(_index(images)),
         _layout.DOCKER_MANIFEST: _oci.canonical_json(_docker_manifest(images)),
-        _layout.LOCK: format_lock([lock_entry(entry) for entry in ordered]),
+        _layout.LOCK: format_lock(make_lock(packed)),
     }
 
 
-def lock_entry(packed: Packed) -> dict[str, t.Any]:
-    """What bundle.lock.yml says of an image. C(size) is in bytes, of all its blobs."""
-    image = packed.image
-    return {
-        "name": image.name,
-        "digest": image.manifest.digest,
-        "config": image.config.digest,
-        "platform": image.platform,
-        "size": image.size,
-        "created": image.created,
-        "source": packed.source,
-        "source_id": packed.source_id,
-    }
+def make_lock(packed: t.Sequence[Packed], created: str = "") -> Lock:
+    """The lock of these images. I(created) is by default the time of the newest of them, so that the same images make the same lock."""
+    ordered = sorted(packed, key=lambda entry: (entry.image.name, entry.image.platform))
+    layers = {layer.blob.digest: layer for entry in ordered for layer in entry.image.layers}
+    return Lock(
+        created or newest(entry.image.created for entry in ordered),
+        tuple(_locked_image(entry) for entry in ordered),
+        tuple(LockedBlob(digest, layer.diff_id, layer.blob.size) for digest, layer in sorted(layers.items())),
+    )
 
 
-def format_lock(entries: t.Sequence[dict[str, t.Any]]) -> bytes:
-    """The lock as YAML. Every value is a number or a quoted string, which JSON and YAML write alike."""
-    lines = [f"version: {LOCK_VERSION}", "images:"]
-    for entry in entries:
-        for number, (key, value) in enumerate(entry.items()):
-            lines.append(f"{'  - ' if number == 0 else '    '}{key}: {_oci.canonical_json(value).decode()}")
-    return ("\n".join(lines) + "\n").encode()
+def newest(times: t.Iterable[str]) -> str:
+    """The latest of these RFC 3339 times, in UTC and whole seconds; what is none does not count."""
+    return max((text for text in map(_in_utc, times) if text), default=_EPOCH)
 
 
-def parse_lock(data: bytes) -> list[dict[str, t.Any]]:
-    """Read what format_lock wrote, and nothing else; raises BundleError."""
-    entries: list[dict[str, t.Any]] = []
+def _in_utc(text: str) -> str:
+    match = _RFC3339.fullmatch(text)
+    if not match:
+        return ""
     try:
-        version, images, *lines = data.decode().removesuffix("\n").split("\n")
-        if (version, images) != (f"version: {LOCK_VERSION}", "images:"):
-            raise ValueError(version)
-        for line in lines:
-            if line.startswith("  - "):
-                entries.append({})
-            key, value = line[4:].split(": ", 1)
-            entries[-1][key] = json.loads(value)
-    except (ValueError, IndexError) as error:
-        raise BundleError(f"bundle.lock.yml is none of version {LOCK_VERSION}", "Make the bundle anew.") from error
-    return entries
+        moment = datetime.datetime.fromisoformat(match[1] + match[2].upper().replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _locked_image(packed: Packed) -> LockedImage:
+    image = packed.image
+    return LockedImage(
+        name=image.name,
+        platform=image.platform,
+        digest=image.manifest.digest,
+        config=image.config.digest,
+        size=image.size,
+        created=image.created,
+        source=packed.source,
+        source_id=packed.source_id,
+        index=image.index.digest if image.index else "",
+    )
 
 
 def _index(images: t.Sequence[Image]) -> dict[str, t.Any]:
-    return {"schemaVersion": 2, "mediaType": _oci.OCI_INDEX, "manifests": [_index_entry(image) for image in images]}
+    # Sorted by name, so of each index one of its images is enough.
+    named = {image.name: image for image in images}
+    return {
+        "schemaVersion": 2,
+        "mediaType": _oci.OCI_INDEX,
+        "manifests": [_index_entry(image) for image in named.values()],
+    }
 
 
 def _index_entry(image: Image) -> dict[str, t.Any]:
-    system, architecture, *variant = image.platform.split("/")
-    platform = {"os": system, "architecture": architecture, **({"variant": variant[0]} if variant else {})}
+    platform = {} if image.index else {"platform": _oci.split_platform(image.platform)}
     annotations = {NAME_ANNOTATION: image.name, REF_ANNOTATION: image.name}
-    return {**image.manifest.to_json(), "platform": platform, "annotations": annotations}
+    return {**image.target.to_json(), **platform, "annotations": annotations}
 
 
 def _docker_manifest(images: t.Sequence[Image]) -> list[dict[str, t.Any]]:
-    entries: dict[str, dict[str, t.Any]] = {}
+    """A docker archive has one image for a name, so of several platforms the preferred one is in it."""
+    chosen: dict[str, Image] = {}
     for image in images:
+        if image.name not in chosen or image.platform == PREFERRED_PLATFORM:
+            chosen[image.name] = image
+    entries: dict[str, dict[str, t.Any]] = {}
+    for image in chosen.values():
         entry = entries.setdefault(
             image.manifest.digest,
             {

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._oci import Descriptor, chain_ids
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
 
@@ -59,15 +59,21 @@ def is_temporary(name: str) -> bool:
     return name.startswith(f"{_TEMPORARY}:")
 
 
-def check_platform(images: t.Sequence[Image], engine: t.Mapping[str, t.Any]) -> None:
-    """Raise HostError for an image that the engine's machine cannot run."""
+def for_platform(images: t.Sequence[Image], engine: t.Mapping[str, t.Any]) -> list[Image]:
+    """Of each name the image that the engine's machine can run; raises HostError for a name that has none."""
     expected = f"{engine['os']}/{engine['architecture']}"
+    chosen: dict[str, Image] = {}
     for image in images:
-        if "/".join(image.platform.split("/")[:2]) != expected:
+        if "/".join(image.platform.split("/")[:2]) == expected:
+            chosen.setdefault(image.name, image)
+    for image in images:
+        if image.name not in chosen:
+            platforms = ", ".join(found.platform for found in images if found.name == image.name)
             raise HostError(
-                f"Image {image.name} is for {image.platform}, and this host's engine runs {expected}",
+                f"Image {image.name} is for {platforms}, and this host's engine runs {expected}",
                 "Make a bundle for that platform, or leave the image out with the list of images.",
             )
+    return list(chosen.values())
 
 
 def check_disk(plan: t.Mapping[str, t.Any], snapshot: t.Mapping[str, t.Any], unpacked: t.Mapping[str, int]) -> None:

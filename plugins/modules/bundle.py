@@ -121,29 +121,28 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _layout, _pack
+from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _pack
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle, verify_blobs
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedImage, entry_data
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
     program_runner,
     run_module,
 )
+from ansible_collections.airlift.registry.plugins.module_utils._reasons import differences
 from ansible_collections.airlift.registry.plugins.module_utils._signature import NAMESPACE, Run
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo
-from ansible_collections.airlift.registry.plugins.module_utils._sources import (
-    ArchiveSource,
-    DaemonSource,
-    RegistrySource,
+from ansible_collections.airlift.registry.plugins.module_utils._source import (
     SourceKind,
     Wanted,
-    is_same_platform,
-    parse_wanted,
+    parse_list,
 )
-
-_MAX_LOCK = 16 * 1024 * 1024
+from ansible_collections.airlift.registry.plugins.module_utils._source_archive import ArchiveSource
+from ansible_collections.airlift.registry.plugins.module_utils._source_engine import DaemonSource
+from ansible_collections.airlift.registry.plugins.module_utils._source_registry import RegistrySource
 
 
 class BundleMaker:
@@ -155,8 +154,7 @@ class BundleMaker:
         self.path: str = params["path"]
         self.signing_key: str = params["signing_key"]
         self.run: Run = program_runner(module)
-        self.wanted = [parse_wanted(value, params["platform"]) for value in params["images"]]
-        _refuse_duplicates(self.wanted)
+        self.wanted = parse_list(params["images"], params["platform"])
         connect = functools.lru_cache(maxsize=1)(lambda: Engine(params["docker_host"], params["docker_timeout"]))
         self.kinds: dict[str, SourceKind] = {
             "docker": RegistrySource(Skopeo(self.run, params["authfile"], params["cert_dir"])),
@@ -170,39 +168,38 @@ class BundleMaker:
         public_key = _public_key(self.signing_key, self.run)
         ids = {wanted: self.kinds[wanted.source.transport].identify(wanted) for wanted in self.wanted}
         before, reasons = self._current(public_key)
-        reasons += _differences(before, ids)
-        images = before if not reasons else [] if self.check_mode else self._write(ids)
+        reasons += differences(before, ids)
+        images = before if not reasons else () if self.check_mode else self._write(ids)
         return {
             "changed": bool(reasons),
             "path": self.path,
             "reasons": reasons,
-            "images": images,
+            "images": [entry_data(entry) for entry in images],
             "diff": {
-                "before": {entry["name"]: entry["source_id"] for entry in before},
+                "before": {entry.name: entry.source_id for entry in before},
                 "after": {
                     wanted.name: source_id for wanted, source_id in sorted(ids.items(), key=lambda item: item[0].name)
                 },
             },
         }
 
-    def _current(self, public_key: str) -> tuple[list[dict[str, t.Any]], list[str]]:
+    def _current(self, public_key: str) -> tuple[t.Sequence[LockedImage], list[str]]:
         """What the lock of the bundle that is there says, or why it does not count."""
         with tempfile.NamedTemporaryFile("w", prefix="airlift-", suffix=".signers") as signers:
             signers.write(f'maker namespaces="{NAMESPACE}" {public_key}\n')
             signers.flush()
             try:
                 bundle = load_bundle(self.path, signers.name, self.run)
-                entries = _pack.parse_lock(bundle.files.read(_layout.LOCK, _MAX_LOCK))
             except InputError:
-                return [], [f"there is no bundle at {self.path}"]
+                return (), [f"there is no bundle at {self.path}"]
             except BundleError as error:
-                return [], [error.problem]
+                return (), [error.problem]
         problems = verify_blobs(bundle)
         if problems:
-            return [], [problems[0].problem]
-        return entries, []
+            return (), [problems[0].problem]
+        return bundle.lock.images, []
 
-    def _write(self, ids: t.Mapping[Wanted, str]) -> list[dict[str, t.Any]]:
+    def _write(self, ids: t.Mapping[Wanted, str]) -> t.Sequence[LockedImage]:
         with _bundle_writer.work_directory(self.path) as work:
             store, packed = BlobStore(work), []
             for transport, kind in self.kinds.items():
@@ -210,16 +207,7 @@ class BundleMaker:
                 if wanted:
                     packed += kind.fetch(wanted, ids, store)
             _bundle_writer.write_bundle(work, packed, self.path, self.signing_key, self.run)
-        return [_pack.lock_entry(entry) for entry in sorted(packed, key=lambda entry: entry.image.name)]
-
-
-def _refuse_duplicates(wanted: t.Sequence[Wanted]) -> None:
-    names = [entry.name for entry in wanted]
-    for entry in wanted:
-        if names.count(entry.name) > 1:
-            raise InputError(
-                f"{entry.name} is in the list of images more than once", "Give each image a name of its own."
-            )
+        return _pack.make_lock(packed).images
 
 
 def _public_key(signing_key: str, run: Run) -> str:
@@ -235,25 +223,6 @@ def _public_key(signing_key: str, run: Run) -> str:
                 f"Make one with: ssh-keygen -t ed25519 -f {signing_key}",
             ) from None
     return out.strip()
-
-
-def _differences(before: t.Sequence[dict[str, t.Any]], ids: t.Mapping[Wanted, str]) -> list[str]:
-    had = {entry["name"]: entry for entry in before}
-    want = {wanted.name: (wanted, source_id) for wanted, source_id in ids.items()}
-    reasons = [f"{name} is not in it" for name in sorted(want.keys() - had.keys())] if before else []
-    reasons += [f"{name} is in it and not wanted" for name in sorted(had.keys() - want.keys())]
-    return reasons + [
-        reason for name in sorted(had.keys() & want.keys()) for reason in _image_differences(had[name], *want[name])
-    ]
-
-
-def _image_differences(before: t.Mapping[str, t.Any], wanted: Wanted, source_id: str) -> list[str]:
-    if (before["source"], before["source_id"]) != (str(wanted.source), source_id):
-        return [f"{wanted.name} has changed at its source"]
-    # Under one digest a registry may have images for several platforms.
-    if wanted.source.transport == "docker" and not is_same_platform(before["platform"], wanted.platform):
-        return [f"{wanted.name} is for {before['platform']} in it, and {wanted.platform} is wanted"]
-    return []
 
 
 def main() -> None:

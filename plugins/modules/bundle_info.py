@@ -78,7 +78,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, blob_users, load_bundle
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, blob_users, load_bundle
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     BUNDLE_ARGUMENTS,

@@ -115,8 +115,9 @@ from contextlib import contextmanager
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, Image, load_bundle, verify_file
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, verify_file
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError, RegistryError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     BUNDLE_ARGUMENTS,
     program_runner,

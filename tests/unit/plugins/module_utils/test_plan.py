@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
 
 from ansible_collections.airlift.registry.plugins.module_utils import _plan
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._oci import (
     OCI_CONFIG,
     OCI_LAYER_GZIP,
@@ -179,23 +180,33 @@ def test_staged_blobs_alone_are_no_change() -> None:
     assert not _plan.is_change(plan)
 
 
+INDEX = Descriptor("application/vnd.oci.image.index.v1+json", blob("index"), 1)
+
+
 @pytest.mark.parametrize(
-    ("platform", "fits"),
+    ("platforms", "expected"),
     [
-        ("linux/amd64", True),
-        ("linux/amd64/v3", True),
-        ("linux/arm64", False),
-        ("linux/arm/v7", False),
-        ("windows/amd64", False),
+        pytest.param(["linux/amd64"], "linux/amd64", id="the only one"),
+        pytest.param(["linux/amd64/v3"], "linux/amd64/v3", id="a variant"),
+        pytest.param(["linux/arm64", "linux/amd64"], "linux/amd64", id="one of two"),
+        pytest.param(["windows/amd64", "linux/amd64"], "linux/amd64", id="one of two systems"),
     ],
 )
-def test_refuses_images_that_the_host_cannot_run(platform: str, fits: bool) -> None:
-    images = [V1, image("app:v2", ["base"], platform)]
-    if fits:
-        _plan.check_platform(images, host()["engine"])
-        return
-    with pytest.raises(HostError, match=f"app:v2 is for {platform}, and this host's engine runs linux/amd64"):
-        _plan.check_platform(images, host()["engine"])
+def test_takes_what_the_host_can_run(platforms: list[str], expected: str) -> None:
+    several = [dataclasses.replace(image("app:v2", ["base"], platform), index=INDEX) for platform in platforms]
+    chosen = _plan.for_platform([V1, *several], host()["engine"])
+    assert [(found.name, found.platform) for found in chosen] == [
+        (V1.name, V1.platform),
+        ("docker.io/library/app:v2", expected),
+    ]
+
+
+@pytest.mark.parametrize("platforms", [["linux/arm64"], ["linux/arm/v7", "linux/arm64"], ["windows/amd64"]])
+def test_refuses_images_that_the_host_cannot_run(platforms: list[str]) -> None:
+    images = [V1, *(image("app:v2", ["base"], platform) for platform in platforms)]
+    names = ", ".join(platforms)
+    with pytest.raises(HostError, match=f"app:v2 is for {names}, and this host's engine runs linux/amd64"):
+        _plan.for_platform(images, host()["engine"])
 
 
 UNPACKED = {blob(name): 10 * size for name, size in SIZES.items()}

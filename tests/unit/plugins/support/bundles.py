@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import subprocess
 import typing as t
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _layout, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Image, format_sums
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.unit.plugins.support import images
@@ -52,6 +54,23 @@ def pack(store: BlobStore, name: str, layers: t.Sequence[bytes], **changes: t.An
     platform = _oci.parse_config(images.config(layers, **changes), name).platform
     image = Image(name, manifest, config, platform, "2026-01-02T03:04:05Z", stored)
     return Packed(image, f"docker-daemon:{name}", config.digest)
+
+
+def pack_index(
+    store: BlobStore, name: str, platforms: t.Mapping[str, t.Sequence[bytes]], attestation: bytes = b""
+) -> list[Packed]:
+    """Bring an image of several platforms into the store, each with its uncompressed layers, and an attestation if there is any."""
+    found = [pack(store, name, layers, **_oci.split_platform(platform)).image for platform, layers in platforms.items()]
+    entries = [{**image.manifest.to_json(), "platform": _oci.split_platform(image.platform)} for image in found]
+    if attestation:
+        blob = store.add_document(attestation, "application/vnd.in-toto+json")
+        config = store.add_document(b"{}", _oci.OCI_CONFIG)
+        manifest = store.add_document(_oci.image_manifest(config, [blob]), _oci.OCI_MANIFEST)
+        entries.append({**manifest.to_json(), "platform": _oci.split_platform(_oci.NO_PLATFORM)})
+    index = store.add_document(
+        _oci.canonical_json({"schemaVersion": 2, "mediaType": _oci.OCI_INDEX, "manifests": entries}), _oci.OCI_INDEX
+    )
+    return [Packed(dataclasses.replace(image, index=index), f"docker://{name}", index.digest) for image in found]
 
 
 def make_bundle(path: Path, signer: Signer, contents: t.Mapping[str, t.Sequence[bytes]]) -> list[Packed]:

@@ -20,12 +20,9 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Ai
 from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo
-from ansible_collections.airlift.registry.plugins.module_utils._sources import (
-    ArchiveSource,
-    RegistrySource,
-    SourceKind,
-    parse_wanted,
-)
+from ansible_collections.airlift.registry.plugins.module_utils._source import SourceKind, parse_list, parse_wanted
+from ansible_collections.airlift.registry.plugins.module_utils._source_archive import ArchiveSource
+from ansible_collections.airlift.registry.plugins.module_utils._source_registry import RegistrySource
 from ansible_collections.airlift.registry.tests.unit.plugins.support import images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.images import Saved, blobs_archive, tar
 
@@ -73,6 +70,11 @@ def test_refuses_what_cannot_be_meant(value: t.Any, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as error:
         parse_wanted(value, "linux/amd64")
     assert error.value.next_step
+
+
+def test_refuses_one_name_for_two_images() -> None:
+    with pytest.raises(InputError, match="docker.io/library/app:1 is in the list of images more than once"):
+        parse_list(["docker-daemon:app:1", "docker-daemon:library/app:1"], "linux/amd64")
 
 
 def fetch(kind: SourceKind, store: Path, *values: t.Any) -> list[Packed]:

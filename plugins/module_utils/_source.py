@@ -1,0 +1,99 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""What an image source is: where an image comes from, for which platform, and the name that it gets in the bundle.
+
+Each kind of source is one class with two verbs, C(identify) (cheap, changes nothing) and C(fetch), in a file of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._reference import (
+    Source,
+    is_digest,
+    normalize,
+    parse_source,
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An image that shall be in the bundle: its full reference there, its source, and its platform."""
+
+    name: str
+    source: Source
+    platform: str
+
+
+class SourceKind(t.Protocol):
+    """One transport."""
+
+    def identify(self, wanted: Wanted) -> str:
+        """The digest by which the source knows the image."""
+
+    def fetch(self, wanted: t.Sequence[Wanted], ids: t.Mapping[Wanted, str], store: BlobStore) -> list[Packed]:
+        """Bring the images into the store."""
+
+
+def parse_list(values: t.Sequence[t.Any], platform: str) -> list[Wanted]:
+    """The option C(images), I(platform) being the one of entries that name none; raises InputError."""
+    wanted = [parse_wanted(value, platform) for value in values]
+    names = [entry.name for entry in wanted]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name} is in the list of images more than once", "Give each image a name of its own.")
+    return wanted
+
+
+def parse_wanted(value: t.Any, platform: str) -> Wanted:
+    """One entry of the option C(images): a source, or a mapping with C(source), C(name) and C(platforms)."""
+    if isinstance(value, str):
+        value = {"source": value}
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("source"), str)
+        or not isinstance(value.get("name", ""), str)
+        or set(value) - {"source", "name", "platforms"}
+    ):
+        raise InputError(
+            f"Image {json.dumps(value, default=str)} cannot be used",
+            "Give a source, or a mapping with source, and name and platforms if you like.",
+        )
+    source = parse_source(value["source"])
+    platforms = value.get("platforms") or [platform]
+    if not isinstance(platforms, list) or not all(_is_platform(entry) for entry in platforms):
+        raise InputError(
+            f"Platforms {json.dumps(platforms, default=str)} of image {source} cannot be used",
+            "Give a list with one platform, written as os/architecture or os/architecture/variant.",
+        )
+    if len(platforms) != 1:
+        raise InputError(
+            f"Image {source} is wanted for {len(platforms)} platforms", "Give one platform; make one bundle for each."
+        )
+    return Wanted(_bundle_name(value.get("name"), source), source, platforms[0])
+
+
+def is_same_platform(found: str, wanted: str) -> bool:
+    """Whether an image for I(found) is what was wanted; a variant counts only where both name one."""
+    length = min(found.count("/"), wanted.count("/")) + 1
+    return found.split("/")[:length] == wanted.split("/")[:length]
+
+
+def _is_platform(value: t.Any) -> bool:
+    return isinstance(value, str) and len(value.split("/")) in (2, 3) and all(value.split("/"))
+
+
+def _bundle_name(name: str | None, source: Source) -> str:
+    text = name or (source.location if source.transport != "docker-archive" else source.location.partition(":")[2])
+    if not text or "@" in text or is_digest(text):
+        raise InputError(f"Image {source} has no name with a tag", "Give it one: a mapping with source and name.")
+    return normalize(text)

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""C(docker-archive:) sources, and what they have in common with those of engines: both are what C(docker save) writes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.airlift.registry.plugins.module_utils import _oci
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._docker_archive import SavedImage, read_archive
+from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
+from ansible_collections.airlift.registry.plugins.module_utils._layout import CHUNK
+from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._reference import Source, is_digest, normalize
+from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
+
+
+class ArchiveSource:
+    """C(docker-archive:): files that docker save wrote, C(PATH) or C(PATH:REFERENCE)."""
+
+    def identify(self, wanted: Wanted) -> str:
+        path = _archive_path(wanted.source)
+        if not os.path.isfile(path):
+            raise InputError(
+                f"There is no docker archive at {path}",
+                "Check the path; it is looked for on the host that runs Ansible.",
+            )
+        with open(path, "rb") as stream:
+            return _digest_of_stream(stream)
+
+    def fetch(self, wanted: t.Sequence[Wanted], ids: t.Mapping[Wanted, str], store: BlobStore) -> list[Packed]:
+        packed = []
+        for path in sorted({_archive_path(entry.source) for entry in wanted}):
+            what = f"docker archive {path}"
+            with open(path, "rb") as stream:
+                saved = read_archive(stream, store, what)
+            for entry in wanted:
+                if _archive_path(entry.source) == path:
+                    packed.append(pack_saved(entry, ids[entry], find_saved(entry, "", saved, what), store))
+        return packed
+
+
+def pack_saved(wanted: Wanted, source_id: str, saved: SavedImage, store: BlobStore) -> Packed:
+    """An image of an archive, whose manifest is made here because it had none."""
+    config = _oci.parse_config(saved.config, f"The config of {wanted.source}")
+    descriptor = store.add_document(saved.config, _oci.OCI_CONFIG)
+    manifest = store.add_document(
+        _oci.image_manifest(descriptor, [layer.blob for layer in saved.layers]), _oci.OCI_MANIFEST
+    )
+    image = Image(wanted.name, manifest, descriptor, config.platform, config.created, saved.layers)
+    return Packed(image, str(wanted.source), source_id)
+
+
+def find_saved(wanted: Wanted, source_id: str, saved: t.Sequence[SavedImage], what: str) -> SavedImage:
+    """The image of an archive that was asked for: by its ID, by its name, or because there is no other."""
+    reference = _archive_reference(wanted.source)
+    for image in saved:
+        if _oci.digest_of(image.config) == source_id or (reference and reference in image.tags):
+            return image
+    if len(saved) == 1 and not reference:
+        return saved[0]
+    tags = sorted(tag for image in saved for tag in image.tags)
+    raise InputError(
+        f"{what} has no image {reference or wanted.name}", f"It has {', '.join(tags) or 'images without names'}."
+    )
+
+
+def _archive_path(source: Source) -> str:
+    return source.location.partition(":")[0]
+
+
+def _archive_reference(source: Source) -> str:
+    text = source.location.partition(":")[2] if source.transport == "docker-archive" else source.location
+    return normalize(text) if text and not is_digest(text) else ""
+
+
+def _digest_of_stream(stream: t.BinaryIO) -> str:
+    checksum = hashlib.sha256()
+    while chunk := stream.read(CHUNK):
+        checksum.update(chunk)
+    return f"sha256:{checksum.hexdigest()}"

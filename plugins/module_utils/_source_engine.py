@@ -1,0 +1,42 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""C(docker-daemon:) sources: images of a container engine."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._docker_archive import read_archive
+from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
+from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
+from ansible_collections.airlift.registry.plugins.module_utils._source_archive import find_saved, pack_saved
+
+
+class DaemonSource:
+    """C(docker-daemon:): images of an engine, all saved in one stream, so that a layer they share is compressed once."""
+
+    def __init__(self, connect: t.Callable[[], Engine]) -> None:
+        self._connect = connect
+
+    def identify(self, wanted: Wanted) -> str:
+        engine = self._connect()
+        image = engine.inspect(wanted.source.location)
+        if image is None:
+            raise InputError(
+                f"The engine at {engine.host} has no image {wanted.source.location}",
+                "Check the name with docker images, build or pull it first.",
+            )
+        return str(image["id"])
+
+    def fetch(self, wanted: t.Sequence[Wanted], ids: t.Mapping[Wanted, str], store: BlobStore) -> list[Packed]:
+        names = sorted({entry.source.location for entry in wanted})
+        what = f"docker save {' '.join(names)}"
+        with self._connect().save(names) as stream:
+            saved = read_archive(stream, store, what)
+        return [pack_saved(entry, ids[entry], find_saved(entry, ids[entry], saved, what), store) for entry in wanted]
