@@ -3,16 +3,20 @@
 set -euo pipefail
 
 log=.cache/lab-images.log
+tools_log=.cache/lab-tools.log
 mkdir -p .cache
 
 # With a process group of its own, an interrupted or failed run can end the builds with all their children.
 set -m
 "$PYTHON" molecule/resources/lab image base host registry haproxy app1 app2 >"$log" 2>&1 </dev/null &
 builds=$!
+# The tests that want these wait for them, by asking for them again.
+nice -n 10 "$PYTHON" molecule/resources/lab tool crane oras cosign >"$tools_log" 2>&1 </dev/null &
+tools=$!
 set +m
-trap 'kill -- "-$builds" 2>/dev/null || true' EXIT
+trap 'kill -- "-$builds" "-$tools" 2>/dev/null || true' EXIT
 
-echo "The lab's images are made in the background ($log). Meanwhile, the checks:"
+echo "The lab's images and tools are made in the background ($log, $tools_log). Meanwhile, the checks:"
 # The unit tests come last, in the same run as the rest, so that one summary counts them all.
 make --no-print-directory check SKIP=unit
 
@@ -22,6 +26,6 @@ wait "$builds" || {
     echo "The lab's images could not be made; see $log." >&2
     exit 1
 }
-trap - EXIT
+trap 'kill -- "-$tools" 2>/dev/null || true' EXIT
 
 pytest --verbose tests/unit tests/integration

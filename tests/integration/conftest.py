@@ -43,6 +43,13 @@ def lab(directory: Path) -> t.Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
+def tools() -> dict[str, Path]:
+    """Where the programs of others are, by name: crane, oras, cosign."""
+    lines = labs.lab("tool", "crane", "oras", "cosign").splitlines()
+    return {name: Path(path) for name, path in (line.split(" ", 1) for line in lines)}
+
+
+@pytest.fixture(scope="session")
 def ansible(lab: Lab, directory: Path) -> Ansible:
     (directory / "plays").mkdir()
     return Ansible(lab.inventory, directory / "plays")

@@ -17,6 +17,7 @@ from .lock import locked
 from .paths import cache_root, state_root
 from .recipes import RECIPES
 from .shell import say
+from .tools import TOOLS, ensure_tools
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("engine", help="make sure that a Docker engine answers")
     image = commands.add_parser("image", help="make images; prints NAME REFERENCE")
     image.add_argument("names", nargs="+", metavar="NAME", help=", ".join(RECIPES))
+    tool = commands.add_parser("tool", help="build programs of others that tests use; prints NAME PATH")
+    tool.add_argument("names", nargs="+", metavar="NAME", help=", ".join(TOOLS))
     up = commands.add_parser("up", help="bring a lab up; prints its state directory")
     up.add_argument("lab")
     up.add_argument("--spec", required=True, type=Path, metavar="FILE.json")
@@ -61,6 +64,11 @@ def run_image(options: argparse.Namespace) -> None:
     with _engine().in_use():
         for name, reference in ensure_images(options.names, cache_root()).items():
             print(name, reference)
+
+
+def run_tool(options: argparse.Namespace) -> None:
+    for name, path in ensure_tools(options.names, cache_root()).items():
+        print(name, path)
 
 
 def run_up(options: argparse.Namespace) -> None:
@@ -106,4 +114,11 @@ def _lock(name: str) -> Path:
     return state_root() / f"{name}.lock"
 
 
-COMMANDS = {"engine": run_engine, "image": run_image, "up": run_up, "down": run_down, "list": run_list}
+COMMANDS = {
+    "engine": run_engine,
+    "image": run_image,
+    "tool": run_tool,
+    "up": run_up,
+    "down": run_down,
+    "list": run_list,
+}
