@@ -23,6 +23,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Bu
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
 
 LAYOUT = "oci-layout"
+README = "README.txt"
 INDEX = "index.json"
 DOCKER_MANIFEST = "manifest.json"
 LOCK = "bundle.lock.yml"
@@ -30,7 +31,7 @@ SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 
 # The order of the tar: a reader has all that it needs for a plan before the first layer.
-HEAD = (LAYOUT, INDEX, LOCK, SUMS, SIGNATURE, DOCKER_MANIFEST)
+HEAD = (LAYOUT, README, INDEX, LOCK, SUMS, SIGNATURE, DOCKER_MANIFEST)
 BLOBS = "blobs/sha256/"
 CHUNK = 1024 * 1024
 

@@ -16,6 +16,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _layout, _
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedBlob, LockedImage, format_lock
+from ansible_collections.airlift.registry.plugins.module_utils._readme import README
 
 PREFERRED_PLATFORM = "linux/amd64"
 _EPOCH = "1970-01-01T00:00:00Z"
@@ -36,6 +37,7 @@ def documents(packed: t.Sequence[Packed]) -> dict[str, bytes]:
     images = sorted((entry.image for entry in packed), key=lambda image: (image.name, image.platform))
     return {
         _layout.LAYOUT: b'{"imageLayoutVersion":"1.0.0"}',
+        _layout.README: README,
         _layout.INDEX: _oci.canonical_json(_index(images)),
         _layout.DOCKER_MANIFEST: _oci.canonical_json(_docker_manifest(images)),
         _layout.LOCK: format_lock(make_lock(packed)),

@@ -164,6 +164,24 @@ def test_a_plain_engine_loads_a_tar(v2: Result, lab: Lab) -> None:
     lab.clean("fleet2")
 
 
+def test_the_readme_inside_is_all_that_one_needs(v2: Result, lab: Lab, signer: Signer) -> None:
+    """Its commands, word for word, on a host that has nothing of this collection; only the last one needs a tool that not every host has."""
+    lab.clean("fleet2")
+    lab.run("fleet2", "rm -rf /root/stick && mkdir /root/stick")
+    for name, path in (("NAME.tar", v2["path"]), ("ALLOWED_SIGNERS", signer.allowed_signers)):
+        lab.copy("fleet2", str(path), f"/root/stick/{name}")
+    readme = lab.run("fleet2", "tar -xOf /root/stick/NAME.tar README.txt")
+    *commands, skopeo = [line.strip() for line in readme.splitlines() if line.startswith("    ")]
+    script = "\n".join(["set -ex", "cd /root/stick", *commands]).replace("-f ALLOWED_SIGNERS", "-f ../ALLOWED_SIGNERS")
+    said = lab.run("fleet2", script)
+    assert "Good" in said
+    assert 'name: "docker.io/library/app:current"' in said
+    assert lab.images("fleet2")["app:v2"] == engine_id("airlift-lab/app:v2")
+    assert skopeo.startswith("skopeo copy --all oci:.:IMAGE docker://")
+    lab.clean("fleet2")
+    lab.run("fleet2", "rm -r /root/stick")
+
+
 def test_the_playbook_and_the_modules_that_read_bundles(
     ansible: Ansible, small: list[str], signer: Signer, tmp_path: Path
 ) -> None:

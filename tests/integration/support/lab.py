@@ -51,6 +51,12 @@ class Lab:
         assert not check or done.returncode == 0, f"{host}: {command}\n{done.stdout}\n{done.stderr}"
         return done.stdout.strip()
 
+    def copy(self, host: str, source: str, target: str) -> None:
+        """Bring a file onto the host."""
+        with open(source, "rb") as stream:
+            command = ["docker", "exec", "-i", f"airlift-{NAME}-{host}", "sh", "-c", 'cat >"$0"', target]
+            subprocess.run(command, stdin=stream, check=True)
+
     def images(self, host: str) -> dict[str, str]:
         """Image IDs by tag."""
         listing = self.run(host, "docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}'")

@@ -61,7 +61,7 @@ def test_reads_a_tar_that_plain_tar_made_of_the_directory(
     sizes = _layout.DirectoryFiles(str(whole_bundle)).sizes()
     found = _layout.open_files(str(path)).sizes()
     assert found == {name: sizes[name] for name in found}
-    assert len(found) == (len(sizes) if arguments == ["."] else len(sizes) - 5)
+    assert len(found) == (len(sizes) if arguments == ["."] else len(sizes) - 6)
 
 
 @pytest.mark.parametrize(
