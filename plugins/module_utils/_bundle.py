@@ -49,6 +49,11 @@ class Bundle:
     sums: t.Mapping[str, str]
     lock: Lock
 
+    @property
+    def id(self) -> str:
+        """What other bundles know it by."""
+        return f"sha256:{self.sums[_layout.LOCK]}"
+
     def select(self, names: t.Sequence[str]) -> tuple[Image, ...]:
         """The images of these names on all their platforms, all when I(names) is empty; raises InputError for one that is not here."""
         return select(self.images, names, f"Bundle {self.files.path}")

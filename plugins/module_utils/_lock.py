@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
 
 VERSION = 1
 MAX_LOCK = 64 * 1024 * 1024
+_FIRST = b"version: "
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,23 @@ def parse_lock(data: bytes) -> Lock:
         return Lock(_value(created, "created"), **_sections(lines))
     except (LookupError, ValueError, TypeError, RecursionError) as error:
         raise BundleError(f"bundle.lock.yml is none of version {VERSION} ({error})", "Make the bundle anew.") from error
+
+
+def is_lock(path: str) -> bool:
+    """Whether I(path) is a lock file, and not a bundle."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as stream:
+        return stream.read(len(_FIRST)) == _FIRST
+
+
+def read_lock(path: str) -> Lock:
+    """The lock in a file of its own; raises BundleError."""
+    with open(path, "rb") as stream:
+        data = stream.read(MAX_LOCK + 1)
+    if len(data) > MAX_LOCK:
+        raise BundleError(f"{path} is larger than {MAX_LOCK} bytes", "Give the bundle.lock.yml of a bundle.")
+    return parse_lock(data)
 
 
 def _json(value: t.Any) -> str:

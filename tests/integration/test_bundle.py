@@ -182,6 +182,13 @@ def test_the_readme_inside_is_all_that_one_needs(v2: Result, lab: Lab, signer: S
     lab.run("fleet2", "rm -r /root/stick")
 
 
+def docker_history(image: str) -> list[str]:
+    """The commands of the steps that made layers, as docker history shows them, the first one first."""
+    command = ["docker", "history", "--no-trunc", "--format", "{{.CreatedBy}}", image]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.strip() for line in reversed(lines) if line.strip()]
+
+
 def test_the_playbook_and_the_modules_that_read_bundles(
     ansible: Ansible, small: list[str], signer: Signer, tmp_path: Path
 ) -> None:
@@ -200,6 +207,12 @@ def test_the_playbook_and_the_modules_that_read_bundles(
     assert verified["localhost"]["signer"] == "release@example.com"
     assert verified["localhost"]["images"][0]["name"] == "docker.io/library/small:1"
     assert info["localhost"]["images"][0]["config"] == engine_id(small[0])
+    steps = [step for step in info["localhost"]["images"][0]["history"] if step["digest"]]
+    shown = docker_history(small[0])
+    assert [step["created_by"].strip() for step in steps] == shown
+    assert [step["diff_id"] for step in steps] == [
+        layer["diff_id"] for layer in info["localhost"]["images"][0]["layers"]
+    ]
 
 
 FAULTS = [

@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.airlift.registry.tests.integration.support import documents
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = ROOT / "docs" / "examples" / "inventory.yml"
@@ -39,26 +41,20 @@ IMAGES = {
 }
 
 
-def blocks(language: str) -> list[str]:
-    """The README's code blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
 def commands() -> list[str]:
     """The README's commands, in order; those of make have tests of their own."""
-    lines = [line[2:] for block in blocks("console") for line in block.splitlines()]
-    return [line for line in lines if not line.startswith("make ")]
+    return [line for line in documents.commands(README) if not line.startswith("make ")]
 
 
 def test_blocks_hold_nothing_but_commands() -> None:
-    lines = [line for block in blocks("console") for line in block.splitlines()]
+    lines = [line for block in documents.blocks(README, "console") for line in block.splitlines()]
     assert [line for line in lines if not line.startswith("$ ")] == []
     assert len(commands()) > 8
 
 
 def test_inventory_is_the_example() -> None:
     example = EXAMPLE.read_text().removeprefix("---\n").rstrip()
-    assert any(block.rstrip() == example for block in blocks("yaml"))
+    assert any(block.rstrip() == example for block in documents.blocks(README, "yaml"))
 
 
 def test_make_targets_exist() -> None:
@@ -78,7 +74,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
         state = Path(lab("up", LAB, "--spec", str(directory / "spec.json")).strip().splitlines()[-1])
         inventory = merged(yaml.safe_load(EXAMPLE.read_text()), yaml.safe_load((state / "inventory.yml").read_text()))
         (directory / "inventory.yml").write_text(yaml.safe_dump(inventory))
-        publish = next(block for block in blocks("yaml") if block.startswith("publish_registries"))
+        publish = next(block for block in documents.blocks(README, "yaml") if block.startswith("publish_registries"))
         address = inventory["all"]["vars"]["registry_virtual_ip"]
         (directory / "registries.yml").write_text(
             publish.replace("registry: registry.example.com", f"registry: {address}")
@@ -116,12 +112,7 @@ def in_place_of_the_reader(command: str, directory: Path) -> str:
 
 
 def run(command: str, directory: Path) -> str:
-    answer = subprocess.run(
-        ["bash", "-c", in_place_of_the_reader(command, directory)],
-        cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert answer.returncode == 0, f"{command}\n{answer.stdout[-6000:]}"
-    return answer.stdout
+    return documents.run(in_place_of_the_reader(command, directory), directory)
 
 
 def test_commands_do_what_the_readme_says(site: Path) -> None:
