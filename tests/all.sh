@@ -28,4 +28,6 @@ wait "$builds" || {
 }
 trap 'kill -- "-$tools" 2>/dev/null || true' EXIT
 
-pytest --verbose tests/unit tests/integration
+# Much of the time is spent waiting for hosts, so one worker more than there are cores. The longest come first.
+pytest --verbose --numprocesses "$(($(nproc) + 1))" --dist loadgroup --no-loadscope-reorder \
+    tests/integration/test_molecule.py tests/integration tests/unit

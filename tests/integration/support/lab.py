@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import time
 import typing as t
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-# One lab for each checkout, so that two of them can be tested at the same time.
-NAME = f"pytest-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+# One lab for each checkout and each of pytest's workers, so that all of them can be at work at the same time.
+NAME = f"pytest-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 HOSTS = ("fleet1", "fleet2")
 SPEC = {"hosts": {host: {"groups": ["fleet"]} for host in HOSTS}}
 STAGING = "/var/lib/airlift/staging"
