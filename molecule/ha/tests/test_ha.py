@@ -38,7 +38,7 @@ ROUTES_THAT_LEAD_NOWHERE = (
     "/v2/AIRLIFT-LAB/app/tags/list",
     "/v2/airlift-lab/app/manifests/v1/",
 )
-PULLS = 6
+PULLS = 8
 CLIENT_RETRY = 5.0  # seconds: Docker tries a connection again for about as long before a pull fails
 
 
@@ -212,26 +212,38 @@ def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
     return False
 
 
+class Pulls(threading.Thread):
+    """Pulls an image again and again; what went wrong each time, nothing when it succeeded."""
+
+    def __init__(self, host: Host, image: str) -> None:
+        super().__init__()
+        self._host = host
+        forget = f"docker image rm --force {image} {APP} >/dev/null 2>&1"
+        self._command = f"{forget}; docker pull --quiet {image} 2>&1 >/dev/null || echo failed"
+        self.problems: list[str] = []
+
+    def run(self) -> None:
+        for _ in range(PULLS):
+            self.problems.append(self._host.run(self._command).stdout.strip())
+
+
 def test_pulls_go_on_when_the_host_that_holds_the_address_dies(
     hosts: dict[str, Host], addresses: dict[str, str], registry: Registry, pushed: str
 ) -> None:
     holder = holders(hosts, registry.address)[0]
     survivor = next(name for name in REGISTRIES if name != holder)
-    forget = f"docker image rm --force {pushed} {APP} >&2"
-    pull = f"{forget}; docker pull --quiet {pushed} >&2 && echo pulled || echo failed"
-    outcomes: list[str] = []
-
-    def pull_on() -> None:
-        for _ in range(PULLS):
-            outcomes.append(hosts["fleet1"].run(pull).stdout.strip())
+    pulls = Pulls(hosts["fleet1"], pushed)
 
     with Watch(registry.address, 443, str(registry.ca)) as watch:
-        pulls = threading.Thread(target=pull_on)
         pulls.start()
-        eventually(lambda: bool(outcomes))
+        eventually(lambda: bool(pulls.problems))
         subprocess.run(["docker", "kill", LAB_HOST.format(holder)], check=True, capture_output=True)
+        begun = len(pulls.problems) + 1
         pulls.join()
-    assert outcomes == ["pulled"] * PULLS
+    # What was on its way through the host that died is lost; whatever begins afterwards succeeds.
+    assert len(pulls.problems) == PULLS > begun
+    assert pulls.problems[begun:] == [""] * (PULLS - begun)
+    assert len([problem for problem in pulls.problems if problem]) <= 1
     assert watch.longest_gap < CLIENT_RETRY
     assert holders(hosts, registry.address, (survivor,)) == [survivor]
 
