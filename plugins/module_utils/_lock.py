@@ -108,7 +108,11 @@ def parse_lock(data: bytes) -> Lock:
         version, created, *lines = data.decode().removesuffix("\n").split("\n")
         if version != f"version: {VERSION}":
             raise ValueError(version)
-        return Lock(_value(created, "created"), **_sections(lines))
+        lock = Lock(_value(created, "created"), **_sections(lines))
+        # One lock has one spelling, because its digest is the bundle's ID.
+        if format_lock(lock) != data:
+            raise ValueError("it is written in another way")
+        return lock
     except (LookupError, ValueError, TypeError, RecursionError) as error:
         raise BundleError(f"bundle.lock.yml is none of version {VERSION} ({error})", "Make the bundle anew.") from error
 
