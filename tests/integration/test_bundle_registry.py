@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import socket
 import ssl
 import subprocess
 import typing as t
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, eventually
+from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, eventually, free_port
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, task
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import make_certificate
@@ -65,12 +64,6 @@ def registry(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> t.It
         yield found
     finally:
         subprocess.run(["docker", "rm", "--force", "--volumes", container], check=True, stdout=subprocess.DEVNULL)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(registry: Registry) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import labs, topology
 from .engine import Engine
 from .errors import LabError
-from .images import ensure_images
+from .images import Images
 from .lock import locked
 from .paths import cache_root, state_root
 from .recipes import RECIPES
@@ -62,7 +62,7 @@ def run_engine(options: argparse.Namespace) -> None:
 
 def run_image(options: argparse.Namespace) -> None:
     with _engine().in_use():
-        for name, reference in ensure_images(options.names, cache_root()).items():
+        for name, reference in Images(cache_root()).ensure(options.names).items():
             print(name, reference)
 
 
@@ -75,7 +75,7 @@ def run_up(options: argparse.Namespace) -> None:
     name = topology.check_lab_name(options.lab)
     hosts = topology.read_spec(options.spec)
     with _engine().in_use(), locked(_lock(name)):
-        image = ensure_images(["host"], cache_root())["host"]
+        image = Images(cache_root()).ensure(["host"])["host"]
         lab = labs.up(name, hosts, image, state_root() / name)
     print(lab.state)
 

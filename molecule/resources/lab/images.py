@@ -1,36 +1,30 @@
 # Copyright (c) 2026, The airlift.registry authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making images: each recipe once per machine, independent ones at the same time."""
+"""Making images: each recipe once per machine, pulled or else built, independent ones at the same time."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from .errors import LabError
 from .lock import locked
 from .recipes import RECIPES
-from .recipes.recipe import Recipe, Workshop, key_of, reference_of, source_files
-from .shell import attempt, run_logged, say
+from .recipes.recipe import Recipe, Workshop, key_of, no_parent, reference_of, source_files
+from .shell import attempt, options, proxies, run_logged, say
+from .upstream import Puller
 
 NAME_LABEL = "airlift.lab.image"
 KEY_LABEL = "airlift.lab.key"
-
-
-def ensure_images(names: Iterable[str], cache: Path) -> dict[str, str]:
-    """Make what is missing; answer with the reference of each image asked for."""
-    wanted = list(names)
-    check_names(wanted, RECIPES)
-    references = {name: reference_of(name, RECIPES) for name in wanted}
-    if any(not is_made(name) for name in wanted):
-        _build_all(with_parents(wanted, RECIPES), cache)
-    return references
+# Which upstream image it is, or that it was built.
+ORIGIN_LABEL = "airlift.lab.origin"
+BUILT = "built"
 
 
 def check_names(names: Iterable[str], recipes: Mapping[str, Recipe]) -> None:
@@ -51,63 +45,135 @@ def with_parents(names: Iterable[str], recipes: Mapping[str, Recipe]) -> list[st
     return list(ordered)
 
 
-def is_made(name: str) -> bool:
-    """Whether the engine has this image, made by this very recipe."""
-    template = f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}'
-    inspected = attempt("docker", "image", "inspect", "--format", template, reference_of(name, RECIPES))
-    return inspected.returncode == 0 and inspected.stdout.strip() == key_of(name, RECIPES)
+class Images:
+    """The images of some recipes on this machine."""
 
+    def __init__(self, cache: Path, recipes: Mapping[str, Recipe] = RECIPES) -> None:
+        self.cache = cache
+        self.recipes = recipes
 
-def _build_all(names: list[str], cache: Path) -> None:
-    builds: dict[str, Future[None]] = {}
-    with ThreadPoolExecutor(max_workers=len(names)) as pool:
-        for name in names:
-            parent = RECIPES[name].parent
-            builds[name] = pool.submit(_ensure_one, RECIPES[name], builds[parent] if parent else None, cache)
-    failures = dict.fromkeys(str(error) for build in builds.values() if (error := build.exception()))
-    if failures:
-        raise LabError("\n".join(failures))
+    def ensure(self, names: Iterable[str]) -> dict[str, str]:
+        """Make what is missing; answer with the reference of each image asked for."""
+        wanted = list(names)
+        check_names(wanted, self.recipes)
+        puller = Puller()
+        missing = [name for name in wanted if not self.is_made(name) and not self._pull(name, puller)]
+        if missing:
+            self._build_all(with_parents(missing, self.recipes))
+        return {name: self.reference(name) for name in wanted}
 
+    def reference(self, name: str) -> str:
+        return reference_of(name, self.recipes)
 
-def _ensure_one(recipe: Recipe, parent: Future[None] | None, cache: Path) -> None:
-    with locked(cache / "locks" / f"{recipe.name}.lock"):
-        if not is_made(recipe.name):
-            _build(recipe, parent, cache)
+    def is_made(self, name: str) -> bool:
+        """Whether the engine has this image, made by this very recipe."""
+        template = f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}'
+        inspected = attempt("docker", "image", "inspect", "--format", template, self.reference(name))
+        return inspected.returncode == 0 and inspected.stdout.strip() == key_of(name, self.recipes)
 
+    def _pull(self, name: str, puller: Puller) -> bool:
+        """Take upstream's image as it is, but for the labels that say what it is; tell whether there is one."""
+        started = time.monotonic()
+        upstream = self.recipes[name].upstream
+        source = puller.pull(name, upstream) if upstream else None
+        if not upstream or not source:
+            return False
+        with self._lock(name), self._workshop(name) as workshop:
+            (workshop.context / "Dockerfile").write_text(f"FROM {source}\n", encoding="utf-8")
+            self._docker_build(name, workshop, origin=upstream)
+        say(f"{name}: pulled {source} as {self.reference(name)} in {time.monotonic() - started:.0f} s")
+        return True
 
-def _build(recipe: Recipe, parent: Future[None] | None, cache: Path) -> None:
-    started = time.monotonic()
-    _sweep(recipe, cache)
-    # The cache has the context too: big files are linked into it, and not copied.
-    context = Path(tempfile.mkdtemp(prefix=f"context-{recipe.name}-", dir=cache))
-    try:
-        workshop = _workshop(recipe, context, cache)
-        say(f"{recipe.name}: building {reference_of(recipe.name, RECIPES)}, log {workshop.log}")
-        _copy_sources(recipe.directory, context)
+    def _build_all(self, names: list[str]) -> None:
+        builds: dict[str, Future[None]] = {}
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            for name in names:
+                parent = self.recipes[name].parent
+                builds[name] = pool.submit(self._ensure_one, name, builds[parent] if parent else None)
+        failures = dict.fromkeys(str(error) for build in builds.values() if (error := build.exception()))
+        if failures:
+            raise LabError("\n".join(failures))
+
+    def _ensure_one(self, name: str, parent: Future[None] | None) -> None:
+        with self._lock(name):
+            if not self.is_made(name):
+                self._build(name, parent)
+
+    def _build(self, name: str, parent: Future[None] | None) -> None:
+        started = time.monotonic()
+        with self._workshop(name, parent) as workshop:
+            say(f"{name}: building {self.reference(name)}, log {workshop.log}")
+            self._furnish(self.recipes[name], workshop)
+            if parent:
+                parent.result()
+            self._docker_build(name, workshop, origin=BUILT)
+        say(f"{name}: built in {time.monotonic() - started:.0f} s")
+
+    @staticmethod
+    def _furnish(recipe: Recipe, workshop: Workshop) -> None:
+        _copy_sources(recipe.directory, workshop.context)
         if recipe.prepare:
-            # Does not wait for the parent: the registry is compiled while debootstrap runs.
+            # Need not wait for the parent: the registry is compiled while debootstrap runs.
             recipe.prepare(workshop)
-        _normalize_modes(context)
-        if parent:
-            parent.result()
-        _docker_build(recipe, workshop)
-    finally:
-        shutil.rmtree(context)
-    say(f"{recipe.name}: made in {time.monotonic() - started:.0f} s")
+        _normalize_modes(workshop.context)
+
+    def _lock(self, name: str) -> AbstractContextManager[None]:
+        """Whoever holds it makes this image, and nobody else does."""
+        return locked(self.cache / "locks" / f"{name}.lock")
+
+    @contextmanager
+    def _workshop(self, name: str, parent: Future[None] | None = None) -> Iterator[Workshop]:
+        _sweep(name, self.cache)
+        # The cache has the context too: big files are linked into it, and not copied.
+        context = Path(tempfile.mkdtemp(prefix=f"context-{name}-", dir=self.cache))
+        try:
+            yield Workshop(
+                context=context,
+                cache=self.cache,
+                log=_fresh_log(name, self.cache),
+                key=key_of(name, self.recipes),
+                arguments=self.recipes[name].arguments,
+                parent=lambda: self._parent(name, parent),
+            )
+        finally:
+            shutil.rmtree(context)
+
+    def _parent(self, name: str, made: Future[None] | None) -> str:
+        parent = self.recipes[name].parent
+        if not parent or not made:
+            return no_parent()
+        made.result()
+        return self.reference(parent)
+
+    def _docker_build(self, name: str, workshop: Workshop, origin: str) -> None:
+        recipe = self.recipes[name]
+        arguments = dict(recipe.arguments)
+        if recipe.parent:
+            arguments["PARENT"] = self.reference(recipe.parent)
+        arguments |= proxies()
+        labels = {NAME_LABEL: name, KEY_LABEL: workshop.key, ORIGIN_LABEL: origin}
+        # The classic builder: it is in every Debian engine, with or without buildx, and finds the parent in the engine.
+        run_logged(
+            "docker", "build", "--network", "host", "--no-cache", "--force-rm",
+            *options("--build-arg", arguments), *options("--label", labels),
+            "--tag", self.reference(name), str(workshop.context),
+            log=workshop.log, environment={"DOCKER_BUILDKIT": "0"},
+        )  # fmt: skip
+        attempt("docker", "image", "prune", "--force", "--filter", f"label={NAME_LABEL}={name}")
 
 
-def _sweep(recipe: Recipe, cache: Path) -> None:
+def _sweep(name: str, cache: Path) -> None:
     """Remove what killed builds of this recipe left; the lock says that they are dead."""
     for kind in ("context", "build"):
-        for leftover in cache.glob(f"{kind}-{recipe.name}-*"):
+        for leftover in cache.glob(f"{kind}-{name}-*"):
             attempt("rm", "-rf", "--one-file-system", str(leftover))
 
 
-def _workshop(recipe: Recipe, context: Path, cache: Path) -> Workshop:
-    log = cache / "logs" / f"{recipe.name}.log"
+def _fresh_log(name: str, cache: Path) -> Path:
+    log = cache / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("", encoding="utf-8")
-    return Workshop(context, cache, log, key_of(recipe.name, RECIPES), recipe.arguments)
+    return log
 
 
 def _copy_sources(directory: Path, context: Path) -> None:
@@ -121,21 +187,3 @@ def _normalize_modes(context: Path) -> None:
     """The umask of whoever runs this is not part of the recipe."""
     for path in context.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-
-
-def _docker_build(recipe: Recipe, workshop: Workshop) -> None:
-    arguments = dict(recipe.arguments)
-    if recipe.parent:
-        arguments["PARENT"] = reference_of(recipe.parent, RECIPES)
-    for proxy in ("http_proxy", "https_proxy", "no_proxy"):
-        if proxy in os.environ:
-            arguments[proxy] = os.environ[proxy]
-    options = [option for name, value in arguments.items() for option in ("--build-arg", f"{name}={value}")]
-    # The classic builder: it is in every Debian engine, with or without buildx, and finds the parent in the engine.
-    run_logged(
-        "docker", "build", "--network", "host", "--no-cache", "--force-rm", *options,
-        "--label", f"{NAME_LABEL}={recipe.name}", "--label", f"{KEY_LABEL}={workshop.key}",
-        "--tag", reference_of(recipe.name, RECIPES), str(workshop.context),
-        log=workshop.log, environment={"DOCKER_BUILDKIT": "0"},
-    )  # fmt: skip
-    attempt("docker", "image", "prune", "--force", "--filter", f"label={NAME_LABEL}={recipe.name}")

@@ -43,7 +43,9 @@ def attempt(*command: str, stdin: str | None = None, timeout: float | None = Non
         return subprocess.CompletedProcess(command, 124, "", f"no answer within {timeout} s")
 
 
-def run_logged(*command: str, log: Path, environment: Mapping[str, str] | None = None) -> None:
+def run_logged(
+    *command: str, log: Path, environment: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
+) -> None:
     """Run a long command with its output in a file; show the file's end when it fails."""
     with log.open("a", encoding="utf-8") as output:
         output.write(f"$ {' '.join(command)}\n")
@@ -51,7 +53,7 @@ def run_logged(*command: str, log: Path, environment: Mapping[str, str] | None =
         result = subprocess.run(
             # When the lab is killed its lock is free, so what works under the lock must die with it.
             ("setpriv", "--pdeathsig", "KILL", *command),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
@@ -60,6 +62,16 @@ def run_logged(*command: str, log: Path, environment: Mapping[str, str] | None =
     if result.returncode:
         end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
         raise LabError(f"`{' '.join(command)}` failed with code {result.returncode}. The end of {log}:\n{end}")
+
+
+def options(option: str, pairs: Mapping[str, str]) -> list[str]:
+    """The same option once for each pair: --option NAME=VALUE."""
+    return [word for name, value in pairs.items() for word in (option, f"{name}={value}")]
+
+
+def proxies() -> dict[str, str]:
+    """How this machine reaches its package registries, for what runs in containers."""
+    return {name: os.environ[name] for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ}
 
 
 def say(message: str) -> None:

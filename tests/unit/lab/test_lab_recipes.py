@@ -61,6 +61,11 @@ def test_key_changes_with_the_arguments(recipes: dict[str, Recipe]) -> None:
     assert key_of("other", changed) != key_of("other", recipes)
 
 
+def test_key_changes_with_the_upstream_image(recipes: dict[str, Recipe]) -> None:
+    changed = {**recipes, "other": replace(recipes["other"], upstream="docker.io/library/other:1@sha256:00")}
+    assert key_of("other", changed) != key_of("other", recipes)
+
+
 def test_compiled_python_is_not_part_of_a_recipe(recipes: dict[str, Recipe]) -> None:
     before = key_of("other", recipes)
     compiled = recipes["other"].directory / "__pycache__" / "x.pyc"

