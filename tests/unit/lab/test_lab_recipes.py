@@ -19,6 +19,7 @@ from lab.recipes.recipe import Recipe, key_of, reference_of, source_files
 CONTRACT = {
     "registry": "airlift-lab/registry:3.1.2",
     "haproxy": "airlift-lab/haproxy:3.0",
+    "garage": "airlift-lab/garage:2.4.1",
     "app1": "airlift-lab/app:v1",
     "app2": "airlift-lab/app:v2",
 }
