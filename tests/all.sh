@@ -4,6 +4,7 @@ set -euo pipefail
 
 log=.cache/lab-images.log
 tools_log=.cache/lab-tools.log
+garage_log=.cache/lab-garage.log
 mkdir -p .cache
 
 # With a process group of its own, an interrupted or failed run can end the builds with all their children.
@@ -13,10 +14,12 @@ builds=$!
 # The tests that want these wait for them, by asking for them again.
 nice -n 10 "$PYTHON" molecule/resources/lab tool crane oras cosign >"$tools_log" 2>&1 </dev/null &
 tools=$!
+nice -n 10 "$PYTHON" molecule/resources/lab image garage >"$garage_log" 2>&1 </dev/null &
+garage=$!
 set +m
-trap 'kill -- "-$builds" "-$tools" 2>/dev/null || true' EXIT
+trap 'kill -- "-$builds" "-$tools" "-$garage" 2>/dev/null || true' EXIT
 
-echo "The lab's images and tools are made in the background ($log, $tools_log). Meanwhile, the checks:"
+echo "The lab's images and tools are made in the background ($log, $tools_log, $garage_log). Meanwhile, the checks:"
 # The unit tests come last, in the same run as the rest, so that one summary counts them all.
 make --no-print-directory check SKIP=unit
 
@@ -26,7 +29,7 @@ wait "$builds" || {
     echo "The lab's images could not be made; see $log." >&2
     exit 1
 }
-trap 'kill -- "-$tools" 2>/dev/null || true' EXIT
+trap 'kill -- "-$tools" "-$garage" 2>/dev/null || true' EXIT
 
 # Much of the time is spent waiting for hosts, so one worker more than there are cores. The longest come first.
 pytest --verbose --numprocesses "$(($(nproc) + 1))" --dist loadgroup --no-loadscope-reorder \
