@@ -22,6 +22,10 @@ from lab.recipes.recipe import Recipe
 from lab.upstream import ANSWER_SECONDS, SETTING
 
 REGISTRY_CONTAINER = f"airlift-{NAME}-images"
+CONFIG = """version: 0.1
+storage: {{filesystem: {{rootdirectory: /var/lib/registry}}}}
+http: {{addr: "{address}"}}
+"""
 ABSENT = "sha256:" + "0" * 64
 
 
@@ -49,11 +53,12 @@ class Upstream(t.NamedTuple):
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     lab("image", "registry")
-    address = f"127.0.0.1:{free_port()}"
+    address, config = f"127.0.0.1:{free_port()}", tmp_path_factory.mktemp("registry") / "config.yml"
+    config.write_text(CONFIG.format(address=address))
     docker("rm", "--force", "--volumes", REGISTRY_CONTAINER, check=False)
     docker(
         "run", "--detach", "--name", REGISTRY_CONTAINER, "--network", "host",
-        "--env", f"REGISTRY_HTTP_ADDR={address}", "airlift-lab/registry:3.1.2",
+        "--volume", f"{config}:/etc/distribution/config.yml:ro", "airlift-lab/registry:3.1.2",
     )  # fmt: skip
     try:
         eventually(lambda: answers(address), "the registry")
