@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""The blobs of a bundle while it is made: streams in, files under their digests out, never a layer in memory."""
+"""The blobs of a bundle while it is made: streams in, files under their digests out, never a layer in memory.
+
+Blobs that a killed run left are used again, each after its content was verified; what nobody asked for goes at the end.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import os
 import tempfile
 import typing as t
 import zlib
+from contextlib import contextmanager, suppress
 
 from ansible_collections.airlift.registry.plugins.module_utils import _gzip, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
@@ -30,18 +34,71 @@ class Reader(t.Protocol):
 
 
 class BlobStore:
-    """The directory C(blobs/sha256) of a bundle that is being made under I(root)."""
+    """The directory C(blobs/sha256) of a bundle that is being made under I(root). Several threads may use it."""
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._used: set[str] = set()
         os.makedirs(os.path.join(root, BLOBS), exist_ok=True)
+
+    def has(self, blob: _oci.Descriptor) -> bool:
+        """Whether a blob is there and is what its name says. It belongs to the bundle then; what is damaged is removed."""
+        if blob.digest in self._used:
+            return True
+        path = self.path(blob.digest)
+        if not os.path.isfile(path):
+            return False
+        if os.path.getsize(path) != blob.size or _digest_of_file(path) != blob.digest:
+            os.unlink(path)
+            return False
+        self._used.add(blob.digest)
+        return True
+
+    @property
+    def algorithms(self) -> str:
+        """The directory with one directory of blobs for each digest algorithm, which other tools call a shared blob directory."""
+        return os.path.join(self.root, os.path.dirname(os.path.dirname(BLOBS)))
+
+    def path(self, digest: str) -> str:
+        """Where the blob of a digest is, or would be."""
+        return os.path.join(self.root, blob_name(digest))
+
+    def read(self, blob: _oci.Descriptor, what: str) -> bytes:
+        """A document that the store has; raises InputError when it is larger than any document."""
+        with open(self.path(blob.digest), "rb") as stream:
+            data = stream.read(_oci.MAX_DOCUMENT + 1)
+        if len(data) > _oci.MAX_DOCUMENT:
+            raise InputError(f"{what} is larger than {_oci.MAX_DOCUMENT} bytes", "It is no image that can be used.")
+        return data
 
     def add_document(self, data: bytes, media_type: str) -> _oci.Descriptor:
         """Store a small document."""
         descriptor = _oci.Descriptor(media_type, _oci.digest_of(data), len(data))
-        with open(self._path(descriptor.digest), "wb") as target:
-            target.write(data)
+        self.add_blob([data], descriptor, media_type)
         return descriptor
+
+    def add_blob(self, chunks: t.Iterable[bytes], blob: _oci.Descriptor, what: str) -> None:
+        """Store a blob as it is; raises InputError when it is not the one of the descriptor."""
+        checksum, size = hashlib.sha256(), 0
+        with self._scratch() as target:
+            for chunk in chunks:
+                checksum.update(chunk)
+                size += target.write(chunk)
+                if size > blob.size:
+                    break
+            if size != blob.size or f"sha256:{checksum.hexdigest()}" != blob.digest:
+                raise damaged(what, blob.digest)
+        self._keep(target.name, blob.digest)
+
+    def remove_unused(self) -> None:
+        """Remove what the bundle does not need: blobs of another run, and documents that a program wrote beside them."""
+        for name in os.listdir(os.path.join(self.root, BLOBS)):
+            if f"sha256:{name}" not in self._used:
+                os.unlink(os.path.join(self.root, BLOBS, name))
+
+    def release(self, digests: t.Iterable[str]) -> None:
+        """These blobs are no part of the bundle after all."""
+        self._used -= set(digests)
 
     def add_layer(self, stream: Reader, what: str) -> Layer:
         """Store a layer: a tar is compressed with gzip, one that is compressed already keeps its bytes."""
@@ -53,7 +110,7 @@ class BlobStore:
             )
         coder: _Coder = _Keep() if first.startswith(_GZIP_MAGIC) else _Compress()
         checksum, size = hashlib.sha256(), 0
-        with tempfile.NamedTemporaryFile(dir=self.root, prefix="layer-", delete=False) as target:
+        with self._scratch() as target:
             try:
                 for piece in _pieces(first, stream, coder):
                     checksum.update(piece)
@@ -63,24 +120,38 @@ class BlobStore:
                     f"{what} is damaged ({error})", "Take the image anew from a source that is whole."
                 ) from error
         digest = f"sha256:{checksum.hexdigest()}"
-        os.rename(target.name, self._path(digest))
+        self._keep(target.name, digest)
         return Layer(_oci.Descriptor(_oci.OCI_LAYER_GZIP, digest, size), f"sha256:{coder.content.hexdigest()}")
 
-    def adopt(self, path: str, descriptor: _oci.Descriptor, what: str) -> None:
-        """Take over a file that must be the blob of I(descriptor); raises InputError when it is not."""
-        checksum = hashlib.sha256()
-        with open(path, "rb") as stream:
-            while chunk := stream.read(CHUNK):
-                checksum.update(chunk)
-        if f"sha256:{checksum.hexdigest()}" != descriptor.digest:
-            raise InputError(
-                f"{what} came with a blob that is not {descriptor.digest}",
-                "Try again; if it stays so, the registry is damaged.",
-            )
-        os.rename(path, self._path(descriptor.digest))
+    def _keep(self, path: str, digest: str) -> None:
+        os.rename(path, self.path(digest))
+        self._used.add(digest)
 
-    def _path(self, digest: str) -> str:
-        return os.path.join(self.root, blob_name(digest))
+    @contextmanager
+    def _scratch(self) -> t.Iterator[t.IO[bytes]]:
+        """A file beside the blobs, which is gone when anything goes wrong."""
+        with tempfile.NamedTemporaryFile(dir=self.root, prefix="layer-", delete=False) as target:
+            try:
+                yield target
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(target.name)
+                raise
+
+
+def damaged(what: str, digest: str) -> InputError:
+    """The error about a blob that is not what its descriptor says."""
+    return InputError(
+        f"{what} came with a blob that is not {digest}", "Try again; if it stays so, its source is damaged."
+    )
+
+
+def _digest_of_file(path: str) -> str:
+    checksum = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            checksum.update(chunk)
+    return f"sha256:{checksum.hexdigest()}"
 
 
 class _Coder(t.Protocol):

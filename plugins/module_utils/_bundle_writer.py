@@ -14,13 +14,17 @@ import typing as t
 from contextlib import contextmanager
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _pack, _signature
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, InputError
 
 
 @contextmanager
 def work_directory(path: str) -> t.Iterator[str]:
-    """An empty directory beside I(path), for one process at a time, that is gone afterwards."""
+    """A directory beside I(path), for one process at a time, with the finished blobs that an earlier run left, if any.
+
+    It is gone after success. After an error its blobs stay for the next run.
+    """
     parent, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(parent):
         raise InputError(f"There is no directory {parent} for the bundle", "Make it first, or correct the path.")
@@ -29,12 +33,15 @@ def work_directory(path: str) -> t.Iterator[str]:
     handle = os.open(work, os.O_RDONLY)
     try:
         _lock(handle, path)
+        _keep_blobs(work)
         try:
-            # A run that was killed may have left something; nobody else is at work here.
-            _empty(work)
             yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        except BaseException:
+            _keep_blobs(work)
+            if not _has_blobs(work):
+                shutil.rmtree(work, ignore_errors=True)
+            raise
+        shutil.rmtree(work, ignore_errors=True)
     finally:
         os.close(handle)
 
@@ -55,8 +62,12 @@ def check_replaceable(path: str) -> None:
         )
 
 
-def write_bundle(work: str, packed: t.Sequence[_pack.Packed], path: str, signing_key: str, run: _signature.Run) -> None:
-    """Finish the bundle whose blobs are in I(work) and put it at I(path), a tar if that ends in C(.tar)."""
+def write_bundle(
+    store: BlobStore, packed: t.Sequence[_pack.Packed], path: str, signing_key: str, run: _signature.Run
+) -> None:
+    """Finish the bundle whose blobs are in I(store) and put it at I(path), a tar if that ends in C(.tar)."""
+    work = store.root
+    store.remove_unused()
     for name, content in _pack.documents(packed).items():
         with open(os.path.join(work, name), "wb") as target:
             target.write(content)
@@ -119,9 +130,17 @@ def _lock(handle: int, path: str) -> None:
         raise HostError(f"Another run is making {path}", "Wait until it is done, then run this again.") from error
 
 
-def _empty(directory: str) -> None:
+def _keep_blobs(directory: str) -> None:
+    """Remove all but the blobs. What is named as a blob is finished, because it got its name last."""
     for entry in os.scandir(directory):
+        if entry.name == _layout.BLOBS.partition("/")[0]:
+            continue
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
+
+
+def _has_blobs(directory: str) -> bool:
+    blobs = os.path.join(directory, _layout.BLOBS)
+    return os.path.isdir(blobs) and bool(os.listdir(blobs))

@@ -49,7 +49,11 @@ def from_os_error(error: OSError) -> HostError:
 
 
 def program_runner(module: AnsibleModule) -> Run:
-    """A Run that uses the module; a program that is missing answers 127, as a shell says it."""
+    """A Run that uses the module; a program that is missing answers 127, as a shell says it.
+
+    Several threads may use it: run_command keeps nothing between calls, and changes neither directory, mask nor environment
+    of the process when it is not told to.
+    """
 
     def run(args: t.Sequence[str], data: bytes | None) -> tuple[int, str, str]:
         try:

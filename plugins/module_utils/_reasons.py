@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.airlift.registry.plugins.module_utils._choice import ALL, is_same_platform
 from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedImage
-from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted, is_same_platform
+from ansible_collections.airlift.registry.plugins.module_utils._source import MULTI_PLATFORM, Wanted
 
 
 def differences(before: t.Sequence[LockedImage], ids: t.Mapping[Wanted, str]) -> list[str]:
     """What differs between the images of a lock and the wanted ones with the digests that their sources know them by."""
-    had = {entry.name: entry for entry in before}
+    had: dict[str, list[LockedImage]] = {}
+    for entry in before:
+        had.setdefault(entry.name, []).append(entry)
     want = {wanted.name: (wanted, source_id) for wanted, source_id in ids.items()}
     reasons = [f"{name} is not in it" for name in sorted(want.keys() - had.keys())] if before else []
     reasons += [f"{name} is in it and not wanted" for name in sorted(had.keys() - want.keys())]
@@ -24,10 +27,26 @@ def differences(before: t.Sequence[LockedImage], ids: t.Mapping[Wanted, str]) ->
     ]
 
 
-def _image_differences(before: LockedImage, wanted: Wanted, source_id: str) -> list[str]:
-    if (before.source, before.source_id) != (str(wanted.source), source_id):
+def _image_differences(before: t.Sequence[LockedImage], wanted: Wanted, source_id: str) -> list[str]:
+    if any((entry.source, entry.source_id) != (str(wanted.source), source_id) for entry in before):
         return [f"{wanted.name} has changed at its source"]
-    # Under one digest a registry may have images for several platforms.
-    if wanted.source.transport == "docker" and not is_same_platform(before.platform, wanted.platform):
-        return [f"{wanted.name} is for {before.platform} in it, and {wanted.platform} is wanted"]
+    # Under one digest a source may have images for several platforms.
+    if wanted.source.transport in MULTI_PLATFORM and not _has_platforms(before, wanted.platforms, source_id):
+        here = ", ".join(entry.platform for entry in before)
+        return [f"{wanted.name} is for {here} in it, and {', '.join(wanted.platforms)} is wanted"]
     return []
+
+
+def _has_platforms(before: t.Sequence[LockedImage], platforms: t.Sequence[str], source_id: str) -> bool:
+    """Whether the images of one name are those that were chosen by these platforms (_choice)."""
+    if platforms == (ALL,):
+        return all(source_id in (entry.index, entry.digest) for entry in before)
+    pairs = [
+        (entry, platform) for entry in before for platform in platforms if is_same_platform(entry.platform, platform)
+    ]
+    is_index_wanted = len(platforms) > 1
+    return (
+        {entry for entry, _platform in pairs} == set(before)
+        and {platform for _entry, platform in pairs} == set(platforms)
+        and all(bool(entry.index) == is_index_wanted for entry in before)
+    )

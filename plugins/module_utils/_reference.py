@@ -101,6 +101,11 @@ def normalize(text: str) -> str:
     return str(parse_reference(text))
 
 
+def repository_of(text: str) -> str:
+    """A reference without tag and digest, spelled as it was."""
+    return _split_tag(text.partition("@")[0])[0]
+
+
 def familiar(name: str) -> str:
     """The short form of a full reference, as Docker shows it."""
     return name.removeprefix("docker.io/library/").removeprefix("docker.io/")

@@ -10,56 +10,122 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
+import tempfile
+import time
 import typing as t
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, RegistryError
-from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
 from ansible_collections.airlift.registry.plugins.module_utils._signature import Run
+
+_PATIENCE = 120  # seconds; longer than registries ask clients to wait (Retry-After), which skopeo does by itself, for a minute at most
+_PAUSES = (1, 3)  # seconds between tries
+_SLACK = 64 * 1024 * 1024  # for skopeo's own files
+_ULIMIT_UNIT = 512  # bytes (POSIX, ulimit -f)
+_ENDED = (143, -15)  # by the guard: 128 + SIGTERM, as a shell says it
+_PASSING = re.compile(
+    r"unexpected EOF|connection reset|broken pipe|handshake timeout|i/o timeout|toomanyrequests|status.*\b(?:429|50[0234])\b"
+)
+_GUARD = """
+place=$1 patience=$3
+ulimit -f "$2"
+shift 3
+"$@" &
+job=$!
+(
+    still=0 before=
+    while [ "$still" -lt "$patience" ] && sleep 1 && kill -0 "$job" && kill -0 "$PPID"; do
+        now=$(du -sb "$place")
+        if [ "$now" = "$before" ]; then still=$((still + 1)); else still=0; fi
+        before=$now
+    done
+    kill "$job"
+) </dev/null >/dev/null 2>&1 &
+watch=$!
+wait "$job"
+code=$?
+kill "$watch"
+exit "$code"
+"""
 
 _HINTS = (
     ("unauthorized", "Log in first (skopeo login), or give authfile; check that the account may do this."),
     ("authentication required", "Log in first (skopeo login), or give authfile; check that the account may do this."),
     ("manifest unknown", "Check the repository and the tag; skopeo list-tags shows what is there."),
     ("x509", "Trust the registry's CA: put ca.crt into /etc/containers/certs.d/HOST[:PORT]/, or give ca_path."),
+    ("file too large", "The registry sends more than the manifest says, so it is damaged or lies. Don't use it."),
     ("no such host", "Check the name of the registry and this host's DNS."),
 )
 
 
 class Skopeo:
-    """skopeo with one set of options. I(authfile) and I(cert_dir) may be empty; then skopeo's own places are used."""
+    """skopeo with one set of options. I(authfile) and I(cert_dir) may be empty; then skopeo's own places are used.
 
-    def __init__(self, run: Run, authfile: str = "", cert_dir: str = "") -> None:
+    I(patience) is how many seconds a registry may be silent. Several threads may use it, if I(run) can be used so.
+    """
+
+    def __init__(self, run: Run, authfile: str = "", cert_dir: str = "", patience: int = _PATIENCE) -> None:
         self._run = run
+        self._patience = patience
         self._authfile = authfile
         self._cert_dir = cert_dir
 
-    def manifest_digest(self, location: str, platform: str) -> str:
-        """The digest of what a registry has under I(location), an index or a manifest."""
-        out = self._skopeo(
-            location, ["inspect", "--raw", *self._auth(), *self._certs("")], [f"docker://{location}"], platform
-        )
-        return digest_of(out.encode())
+    def manifest(self, location: str) -> bytes:
+        """What a registry has under I(location), an index or a manifest, byte for byte. Nobody has compared it with a digest yet."""
+        return self._inspect(location, ["--raw"])
 
-    def pull(self, location: str, platform: str, directory: str) -> None:
-        """Copy the image of one platform from a registry into I(directory), every byte as it was served."""
-        options = ["copy", "--quiet", *self._auth(), *self._certs("src-")]
-        self._skopeo(location, options, [f"docker://{location}", f"dir:{directory}"], platform)
+    def config(self, location: str) -> bytes:
+        """The config of the image at I(location), byte for byte."""
+        return self._inspect(location, ["--raw", "--config"])
+
+    def _inspect(self, location: str, what: t.Sequence[str]) -> bytes:
+        options = ["inspect", *what, *self._auth(), *self._certs("")]
+        command = ["skopeo", "--command-timeout", f"{self._patience}s", *options, f"docker://{location}"]
+        return self._try("inspect", location, command).encode(errors="surrogateescape")
+
+    def pull(self, location: str, largest: int, blobs: str) -> None:
+        """Copy what the manifest at I(location) needs into the directory I(blobs), every byte as it was served.
+
+        Blobs that are there are not fetched. I(largest) is the size of the largest that it names, in bytes: no file may grow far beyond it.
+        skopeo makes a manifest and a config of its own of those of Docker's types, and leaves the layers as they are.
+        """
+        options = ["copy", "--quiet", "--dest-oci-accept-uncompressed-layers", "--dest-shared-blob-dir", blobs]
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(blobs), prefix="pull-") as scratch:
+            command = [
+                "skopeo",
+                *options,
+                *self._auth(),
+                *self._certs("src-"),
+                f"docker://{location}",
+                f"oci:{scratch}:x",
+            ]
+            self._try("copy", location, guarded(command, scratch, largest + _SLACK, self._patience))
 
     def push(self, directory: str, destination: str) -> None:
         """Copy the image in I(directory) to a registry; its digest stays, blobs that are there are not sent."""
         options = ["copy", "--quiet", "--preserve-digests", *self._auth(), *self._certs("dest-")]
-        self._skopeo(destination, options, [f"dir:{directory}", f"docker://{destination}"])
+        command = ["skopeo", *options, f"dir:{directory}", f"docker://{destination}"]
+        self._check("copy", destination, self._run(command, None))
 
-    def _skopeo(self, location: str, options: t.Sequence[str], operands: t.Sequence[str], platform: str = "") -> str:
-        code, out, err = self._run(["skopeo", *_override(platform), *options, *operands], None)
+    def _try(self, verb: str, location: str, command: t.Sequence[str]) -> str:
+        """Run skopeo, again when it failed for a reason that may pass: a cut connection, a registry in trouble, a token that expired."""
+        for pause in _PAUSES:
+            answer = self._run(command, None)
+            if answer[0] == 0 or not _may_pass(verb, answer[2]):
+                break
+            time.sleep(pause)
+        else:
+            answer = self._run(command, None)
+        return self._check(verb, location, answer)
+
+    def _check(self, verb: str, location: str, answer: tuple[int, str, str]) -> str:
+        code, out, err = answer
         if code == 127:
             raise HostError("skopeo is not installed on the host that runs Ansible", "Install the package skopeo.")
         if code != 0:
-            problem = (err or out).strip().splitlines()
-            raise RegistryError(
-                f"skopeo could not {options[0]} docker://{location}: {problem[-1] if problem else code}",
-                _next_step(err),
-            )
+            said = (err or out).strip().splitlines()
+            problem = f"nothing came for {self._patience} seconds" if code in _ENDED else said[-1] if said else code
+            raise RegistryError(f"skopeo could not {verb} docker://{location}: {problem}", _next_step(err))
         return out
 
     def _auth(self) -> list[str]:
@@ -76,17 +142,17 @@ def write_authfile(path: str, registry: str, username: str, password: str) -> No
         json.dump({"auths": {registry: {"auth": secret}}}, target)
 
 
-def _override(platform: str) -> list[str]:
-    if not platform:
-        return []
-    system, architecture, *variant = platform.split("/")
-    return [
-        "--override-os",
-        system,
-        "--override-arch",
-        architecture,
-        *(["--override-variant", variant[0]] if variant else []),
-    ]
+def guarded(command: t.Sequence[str], place: str, limit: int, patience: int) -> list[str]:
+    """The command, ended when nothing in the directory I(place) has changed for I(patience) seconds, or when its parent is gone.
+
+    No file that it writes can become larger than I(limit) bytes.
+    """
+    return ["sh", "-c", _GUARD, "guard", place, str(limit // _ULIMIT_UNIT + 1), str(patience), *command]
+
+
+def _may_pass(verb: str, err: str) -> bool:
+    # Before a copy its manifest was read, so who is unauthorized now was not a moment ago.
+    return bool(_PASSING.search(err)) or (verb == "copy" and "unauthorized" in err)
 
 
 def _next_step(err: str) -> str:

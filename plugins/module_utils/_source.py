@@ -3,18 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""What an image source is: where an image comes from, for which platform, and the name that it gets in the bundle.
+"""What an image source is: where an image comes from, for which platforms, and the name that it gets in the bundle.
 
 Each kind of source is one class with two verbs, C(identify) (cheap, changes nothing) and C(fetch), in a file of its own.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._choice import ALL
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
 from ansible_collections.airlift.registry.plugins.module_utils._reference import (
@@ -24,21 +26,24 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
     parse_source,
 )
 
+# Transports whose images may have several platforms.
+MULTI_PLATFORM = ("docker",)
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """An image that shall be in the bundle: its full reference there, its source, and its platform."""
+    """An image that shall be in the bundle: its full reference there, its source, and its platforms (C(all) is every one)."""
 
     name: str
     source: Source
-    platform: str
+    platforms: tuple[str, ...]
 
 
 class SourceKind(t.Protocol):
     """One transport."""
 
     def identify(self, wanted: Wanted) -> str:
-        """The digest by which the source knows the image."""
+        """The digest by which the source knows the image. Several threads may ask."""
 
     def fetch(self, wanted: t.Sequence[Wanted], ids: t.Mapping[Wanted, str], store: BlobStore) -> list[Packed]:
         """Bring the images into the store."""
@@ -69,23 +74,28 @@ def parse_wanted(value: t.Any, platform: str) -> Wanted:
             "Give a source, or a mapping with source, and name and platforms if you like.",
         )
     source = parse_source(value["source"])
-    platforms = value.get("platforms") or [platform]
-    if not isinstance(platforms, list) or not all(_is_platform(entry) for entry in platforms):
+    return Wanted(_bundle_name(value.get("name"), source), source, _platforms(value.get("platforms"), platform, source))
+
+
+def identify_all(kinds: t.Mapping[str, SourceKind], wanted: t.Sequence[Wanted], parallel: int) -> dict[Wanted, str]:
+    """The digest by which its source knows each image, several asked at once."""
+    with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        return dict(zip(wanted, pool.map(lambda entry: kinds[entry.source.transport].identify(entry), wanted)))
+
+
+def _platforms(value: t.Any, default: str, source: Source) -> tuple[str, ...]:
+    platforms = value or [default]
+    if not isinstance(platforms, list) or not (platforms == [ALL] or all(_is_platform(entry) for entry in platforms)):
         raise InputError(
             f"Platforms {json.dumps(platforms, default=str)} of image {source} cannot be used",
-            "Give a list with one platform, written as os/architecture or os/architecture/variant.",
+            "Give a list of platforms, each written as os/architecture or os/architecture/variant, or the list of the one word all.",
         )
-    if len(platforms) != 1:
+    if platforms != [default] and source.transport not in MULTI_PLATFORM:
         raise InputError(
-            f"Image {source} is wanted for {len(platforms)} platforms", "Give one platform; make one bundle for each."
+            f"Image {source} is wanted for {', '.join(platforms)}",
+            "Its source has one platform only; leave platforms out.",
         )
-    return Wanted(_bundle_name(value.get("name"), source), source, platforms[0])
-
-
-def is_same_platform(found: str, wanted: str) -> bool:
-    """Whether an image for I(found) is what was wanted; a variant counts only where both name one."""
-    length = min(found.count("/"), wanted.count("/")) + 1
-    return found.split("/")[:length] == wanted.split("/")[:length]
+    return tuple(dict.fromkeys(platforms))
 
 
 def _is_platform(value: t.Any) -> bool:

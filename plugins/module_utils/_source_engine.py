@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
@@ -23,10 +24,12 @@ class DaemonSource:
 
     def __init__(self, connect: t.Callable[[], Engine]) -> None:
         self._connect = connect
+        self._lock = threading.Lock()  # the Docker SDK is not made for threads
 
     def identify(self, wanted: Wanted) -> str:
-        engine = self._connect()
-        image = engine.inspect(wanted.source.location)
+        with self._lock:
+            engine = self._connect()
+            image = engine.inspect(wanted.source.location)
         if image is None:
             raise InputError(
                 f"The engine at {engine.host} has no image {wanted.source.location}",

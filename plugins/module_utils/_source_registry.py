@@ -3,67 +3,99 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""C(docker://) sources: images of registries, by skopeo, every byte as it was served."""
+"""C(docker://) sources: images of registries, by skopeo, every byte as it was served.
+
+Manifests are asked for first and say what is needed; then skopeo fetches the blobs that are lacking, several images at once.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+import concurrent.futures
+import threading
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.airlift.registry.plugins.module_utils import _oci
-from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
-from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
-from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
+from ansible_collections.airlift.registry.plugins.module_utils._assemble import assemble, blobs_of
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore, damaged
+from ansible_collections.airlift.registry.plugins.module_utils._choice import choose
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
-from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
+from ansible_collections.airlift.registry.plugins.module_utils._reference import repository_of
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo
-from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted, is_same_platform
+from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
 
 
 class RegistrySource:
-    """C(docker://): images of registries, by skopeo, every byte as it was served."""
+    """C(docker://): images of registries, I(parallel) at once."""
 
-    def __init__(self, skopeo: Skopeo) -> None:
+    def __init__(self, skopeo: Skopeo, parallel: int) -> None:
         self._skopeo = skopeo
+        self._parallel = parallel
+        self._documents: dict[Wanted, bytes] = {}
 
     def identify(self, wanted: Wanted) -> str:
-        return self._skopeo.manifest_digest(wanted.source.location, wanted.platform)
+        self._documents[wanted] = data = self._skopeo.manifest(wanted.source.location)
+        asked, found = wanted.source.location.partition("@")[2], _oci.digest_of(data)
+        if asked not in ("", found):
+            raise damaged(str(wanted.source), asked)
+        return found
 
     def fetch(self, wanted: t.Sequence[Wanted], ids: t.Mapping[Wanted, str], store: BlobStore) -> list[Packed]:
-        return [self._fetch_one(entry, ids[entry], store) for entry in wanted]
+        choices = {
+            entry: choose(self._documents[entry], entry.platforms, f"The manifest of {entry.source}")
+            for entry in wanted
+        }
+        # Under one digest there is one image, whatever its repository.
+        pulls = {
+            found.descriptor.digest: (entry, found) for entry, choice in choices.items() for found in choice.entries
+        }
+        claims = _Claims()
+        with concurrent.futures.ThreadPoolExecutor(self._parallel) as pool:
+            jobs = [pool.submit(self._pull, *pull, store, claims) for pull in pulls.values()]
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return [packed for entry in wanted for packed in assemble(entry, choices[entry], ids[entry], store)]
 
-    def _fetch_one(self, wanted: Wanted, source_id: str, store: BlobStore) -> Packed:
-        directory = tempfile.mkdtemp(dir=store.root, prefix="pull-")
+    def _pull(self, wanted: Wanted, entry: _oci.IndexEntry, store: BlobStore, claims: _Claims) -> None:
+        location = f"{repository_of(wanted.source.location)}@{entry.descriptor.digest}"
+        self._bring_manifest(wanted, location, entry.descriptor, store)
+        blobs = blobs_of(entry, store.read(entry.descriptor, location), f"Manifest docker://{location}")
+        with claims.hold({blob.digest for blob in blobs}):
+            if entry.descriptor.media_type == _oci.DOCKER_MANIFEST and not store.has(blobs[0]):
+                store.add_blob([self._skopeo.config(location)], blobs[0], f"docker://{location}")
+            missing = [blob for blob in blobs if not store.has(blob)]
+            if missing:
+                self._skopeo.pull(location, max(blob.size for blob in missing), store.algorithms)
+            for blob in missing:
+                if not store.has(blob):
+                    raise damaged(f"docker://{location}", blob.digest)
+
+    def _bring_manifest(self, wanted: Wanted, location: str, manifest: _oci.Descriptor, store: BlobStore) -> None:
+        if not store.has(manifest):
+            top = self._documents[wanted]
+            data = top if _oci.digest_of(top) == manifest.digest else self._skopeo.manifest(location)
+            store.add_blob([data], manifest, f"docker://{location}")
+
+
+class _Claims:
+    """Who fetches which blob, so that images that share one wait for it instead of fetching it again."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken: set[str] = set()
+
+    @contextmanager
+    def hold(self, digests: t.Collection[str]) -> t.Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken.isdisjoint(digests))
+            self._taken.update(digests)
         try:
-            self._skopeo.pull(wanted.source.location, wanted.platform, directory)
-            return Packed(_adopt(wanted, directory, store), str(wanted.source), source_id)
+            yield
         finally:
-            shutil.rmtree(directory)
-
-
-def _adopt(wanted: Wanted, directory: str, store: BlobStore) -> Image:
-    """Take over what skopeo wrote: manifest.json, and each blob under the hexadecimal digits of its digest."""
-    what = f"The manifest of {wanted.source}"
-    with open(os.path.join(directory, "manifest.json"), "rb") as stream:
-        data = stream.read(_oci.MAX_DOCUMENT + 1)
-    manifest = _oci.parse_manifest(data, what)
-    with open(os.path.join(directory, hex_of(manifest.config.digest)), "rb") as stream:
-        config = _oci.parse_config(stream.read(_oci.MAX_DOCUMENT + 1), f"The config of {wanted.source}")
-    # One blob may stand for several layers of an image.
-    for blob in {blob.digest: blob for blob in (manifest.config, *manifest.layers)}.values():
-        store.adopt(os.path.join(directory, hex_of(blob.digest)), blob, str(wanted.source))
-    descriptor = store.add_document(data, manifest.media_type)
-    if len(config.diff_ids) != len(manifest.layers):
-        raise InputError(
-            f"{wanted.source} has {len(manifest.layers)} layers and {len(config.diff_ids)} diffIDs",
-            "It cannot be run anywhere; build and push it again.",
-        )
-    if not is_same_platform(config.platform, wanted.platform):
-        raise InputError(
-            f"{wanted.source} is for {config.platform}, and {wanted.platform} was wanted",
-            "Set the platform that you mean: a mapping with source and platforms.",
-        )
-    layers = tuple(Layer(blob, diff_id) for blob, diff_id in zip(manifest.layers, config.diff_ids))
-    return Image(wanted.name, descriptor, manifest.config, config.platform, config.created, layers)
+            with self._changed:
+                self._taken.difference_update(digests)
+                self._changed.notify_all()

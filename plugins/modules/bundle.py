@@ -42,15 +42,23 @@ options:
       - Sources are V(docker://HOST/REPOSITORY:TAG) (a registry), V(docker-daemon:REPOSITORY:TAG) (an engine), and
         V(docker-archive:PATH[:REFERENCE]) (a file that C(docker save) wrote).
       - A mapping has C(source), and optionally C(name) (the full reference in the bundle, by default the one of the source) and
-        C(platforms) (a list with one platform, by default O(platform)).
+        C(platforms) (a list of platforms, or of the one word C(all); by default O(platform)).
+      - A name with one platform means that platform's manifest. With V(all), or with every platform that its index has, it means the index
+        as it was served, attestations included. With some of several it means an index without the others, which has another
+        digest; the digests of its manifests stay.
     type: list
     elements: raw
     required: true
   platform:
     description:
-      - The platform to take of an image in a registry that has several.
+      - The platform to take of an image that has several, where O(images) names none.
     type: str
     default: linux/amd64
+  parallel:
+    description:
+      - How many images to fetch from registries at once. Layers that images share are fetched once whatever it is.
+    type: int
+    default: 4
   signing_key:
     description:
       - The SSH private key that signs the bundle. It has no passphrase, or C(ssh-agent) holds it.
@@ -68,7 +76,7 @@ options:
     type: path
     default: ""
 requirements:
-  - C(skopeo), for images from registries.
+  - C(skopeo) 1.9 or later, for images from registries.
   - C(ssh-keygen) of OpenSSH 8.3 or later.
 seealso:
   - module: airlift.registry.bundle_verify
@@ -138,6 +146,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Sk
 from ansible_collections.airlift.registry.plugins.module_utils._source import (
     SourceKind,
     Wanted,
+    identify_all,
     parse_list,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._source_archive import ArchiveSource
@@ -155,9 +164,10 @@ class BundleMaker:
         self.signing_key: str = params["signing_key"]
         self.run: Run = program_runner(module)
         self.wanted = parse_list(params["images"], params["platform"])
+        self.parallel = max(1, params["parallel"])
         connect = functools.lru_cache(maxsize=1)(lambda: Engine(params["docker_host"], params["docker_timeout"]))
         self.kinds: dict[str, SourceKind] = {
-            "docker": RegistrySource(Skopeo(self.run, params["authfile"], params["cert_dir"])),
+            "docker": RegistrySource(Skopeo(self.run, params["authfile"], params["cert_dir"]), self.parallel),
             "docker-daemon": DaemonSource(connect),
             "docker-archive": ArchiveSource(),
         }
@@ -166,7 +176,7 @@ class BundleMaker:
         """Make the bundle if there is a reason to; the module's result."""
         _bundle_writer.check_replaceable(self.path)
         public_key = _public_key(self.signing_key, self.run)
-        ids = {wanted: self.kinds[wanted.source.transport].identify(wanted) for wanted in self.wanted}
+        ids = identify_all(self.kinds, self.wanted, self.parallel)
         before, reasons = self._current(public_key)
         reasons += differences(before, ids)
         images = before if not reasons else () if self.check_mode else self._write(ids)
@@ -206,7 +216,7 @@ class BundleMaker:
                 wanted = [entry for entry in self.wanted if entry.source.transport == transport]
                 if wanted:
                     packed += kind.fetch(wanted, ids, store)
-            _bundle_writer.write_bundle(work, packed, self.path, self.signing_key, self.run)
+            _bundle_writer.write_bundle(store, packed, self.path, self.signing_key, self.run)
         return _pack.make_lock(packed).images
 
 
@@ -231,6 +241,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "images": {"type": "list", "elements": "raw", "required": True},
             "platform": {"type": "str", "default": "linux/amd64"},
+            "parallel": {"type": "int", "default": 4},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "authfile": {"type": "path", "default": ""},
             "cert_dir": {"type": "path", "default": ""},

@@ -222,4 +222,4 @@ def test_errors_of_a_registry(ansible: Ansible, registry: Registry, signer: Sign
         assert problem in result["localhost"]["problem"]
         assert registry.host in result["localhost"]["problem"]
         assert step in result["localhost"]["next_step"]
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".b.partial"]  # with the blobs of the other platform

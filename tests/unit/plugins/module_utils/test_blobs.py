@@ -11,6 +11,7 @@ import io
 import os
 import time
 import tracemalloc
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -76,18 +77,62 @@ def test_zstd_is_sent_elsewhere(tmp_path: Path) -> None:
     assert "docker://" in error.value.next_step
 
 
-def test_adopts_what_has_its_digest(tmp_path: Path) -> None:
-    (tmp_path / "pulled").write_bytes(BASE)
-    store = BlobStore(str(tmp_path / "store"))
-    store.adopt(str(tmp_path / "pulled"), _oci.Descriptor(_oci.OCI_LAYER_GZIP, _oci.digest_of(BASE), len(BASE)), "app")
-    assert (tmp_path / "store/blobs/sha256" / images.sha256(BASE)).read_bytes() == BASE
+BLOB = _oci.Descriptor(_oci.OCI_LAYER_GZIP, _oci.digest_of(BASE), len(BASE))
 
 
-def test_adopts_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "pulled").write_bytes(BASE + b"x")
-    store = BlobStore(str(tmp_path / "store"))
+def test_stores_what_has_its_digest(tmp_path: Path) -> None:
+    store = BlobStore(str(tmp_path))
+    assert not store.has(BLOB)
+    store.add_blob([BASE[:100], BASE[100:]], BLOB, "app")
+    assert store.has(BLOB)
+    assert store.read(BLOB, "app") == BASE
+
+
+@pytest.mark.parametrize(
+    "chunks", [[BASE, b"x"], [BASE[:-1]], [BASE[:-1], b"x"], []], ids=["longer", "shorter", "another", "nothing"]
+)
+def test_stores_nothing_else(tmp_path: Path, chunks: list[bytes]) -> None:
+    store = BlobStore(str(tmp_path))
     with pytest.raises(InputError, match=r"^app came with a blob that is not sha256:"):
-        store.adopt(
-            str(tmp_path / "pulled"), _oci.Descriptor(_oci.OCI_LAYER_GZIP, _oci.digest_of(BASE), len(BASE)), "app"
-        )
-    assert os.listdir(tmp_path / "store/blobs/sha256") == []
+        store.add_blob(chunks, BLOB, "app")
+    assert not store.has(BLOB)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_an_endless_blob_is_left_early(tmp_path: Path) -> None:
+    taken: list[bytes] = []
+
+    def endless() -> t.Iterator[bytes]:
+        while len(taken) < 1000:
+            taken.append(BASE)
+            yield BASE
+
+    with pytest.raises(InputError, match="not sha256:"):
+        BlobStore(str(tmp_path)).add_blob(endless(), BLOB, "app")
+    assert len(taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "is_used"),
+    [
+        pytest.param(BASE, True, id="whole"),
+        pytest.param(BASE[:-1], False, id="cut short"),
+        pytest.param(BASE[:-1] + b"x", False, id="damaged"),
+    ],
+)
+def test_what_another_run_left_is_used_if_it_is_whole(tmp_path: Path, content: bytes, is_used: bool) -> None:
+    path = Path(BlobStore(str(tmp_path)).path(BLOB.digest))
+    path.write_bytes(content)
+    assert BlobStore(str(tmp_path)).has(BLOB) is is_used
+    assert path.exists() is is_used
+
+
+def test_only_what_is_used_stays(tmp_path: Path) -> None:
+    other = BlobStore(str(tmp_path)).add_document(b"of another run", "text/plain")
+    store = BlobStore(str(tmp_path))
+    store.add_blob([BASE], BLOB, "app")
+    dropped = store.add_document(b"dropped", "text/plain")
+    store.release([dropped.digest])
+    store.remove_unused()
+    assert os.listdir(tmp_path / "blobs/sha256") == [BLOB.digest[7:]]
+    assert not store.has(other)

@@ -100,22 +100,36 @@ def test_replaces_a_bundle_that_is_there(tmp_path: Path, signer: Signer, name: s
 
 
 @SHAPES
-def test_nothing_half_done_stays_and_the_old_bundle_is_whole(tmp_path: Path, signer: Signer, name: str) -> None:
+def test_after_an_error_the_old_bundle_is_whole_and_finished_blobs_stay(
+    tmp_path: Path, signer: Signer, name: str
+) -> None:
     bundles.make_bundle(tmp_path / name, signer, CONTENTS)
     before = content(tmp_path / name)
     with pytest.raises(InputError, match="no signing key"):
         bundles.make_bundle(tmp_path / name, Signer(tmp_path / "nokey", signer.allowed_signers), CONTENTS)
     assert content(tmp_path / name) == before
+    assert sorted(os.listdir(tmp_path)) == [f".{name}.partial", name]
+    assert os.listdir(tmp_path / f".{name}.partial") == ["blobs"]
+    bundles.make_bundle(tmp_path / name, signer, CONTENTS)
+    assert content(tmp_path / name) == before
     assert os.listdir(tmp_path) == [name]
 
 
+def test_after_an_error_before_the_first_blob_nothing_stays(tmp_path: Path) -> None:
+    with pytest.raises(InputError), _bundle_writer.work_directory(str(tmp_path / "bundle")):
+        raise InputError("wrong", "Right it.")
+    assert os.listdir(tmp_path) == []
+
+
 @SHAPES
-def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path, signer: Signer, name: str) -> None:
+def test_what_a_killed_run_left_is_used_or_cleared_away(tmp_path: Path, signer: Signer, name: str) -> None:
     for leftover in (f".{name}.partial", f".{name}.partial.new", f".{name}.partial.old"):
         (tmp_path / leftover / "blobs/sha256").mkdir(parents=True)
         (tmp_path / leftover / "layer-half").write_bytes(b"x")
+        (tmp_path / leftover / "blobs/sha256" / ("a" * 64)).write_bytes(b"of another image")
     bundles.make_bundle(tmp_path / name, signer, CONTENTS)
-    _bundle.load_bundle(str(tmp_path / name), str(signer.allowed_signers), run_program)
+    bundle = _bundle.load_bundle(str(tmp_path / name), str(signer.allowed_signers), run_program)
+    assert _bundle.verify_blobs(bundle) == []
     assert not (tmp_path / f".{name}.partial").exists()
 
 

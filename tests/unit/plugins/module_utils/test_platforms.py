@@ -28,8 +28,9 @@ PLATFORMS = {"linux/arm64/v8": [BASE, ARM], "linux/amd64": [BASE, AMD]}
 def path(tmp_path: Path, signer: Signer) -> Path:
     path = tmp_path / "bundle"
     with _bundle_writer.work_directory(str(path)) as work:
-        packed = bundles.pack_index(BlobStore(work), APP, PLATFORMS, b'{"predicate": {}}')
-        _bundle_writer.write_bundle(work, packed, str(path), str(signer.key), run_program)
+        store = BlobStore(work)
+        packed = bundles.pack_index(store, APP, PLATFORMS, b'{"predicate": {}}')
+        _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program)
     return path
 
 

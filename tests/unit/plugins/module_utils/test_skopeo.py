@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, RegistryError
-from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
-from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
+from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, guarded, write_authfile
+from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 
 
 class Program:
@@ -31,29 +31,43 @@ class Program:
         return self.answer
 
 
-def test_the_digest_is_that_of_the_bytes_served() -> None:
+def test_a_manifest_keeps_its_bytes() -> None:
     program = Program(out='{"schemaVersion": 2}\n')
-    assert Skopeo(program).manifest_digest("registry.example.com/app:1", "linux/amd64") == digest_of(
-        b'{"schemaVersion": 2}\n'
-    )
+    assert Skopeo(program).manifest("registry.example.com/app:1") == b'{"schemaVersion": 2}\n'
+
+
+def test_pulls_into_shared_blobs(tmp_path: Path) -> None:
+    program = Program()
+    Skopeo(program, "/run/auth.json", "/etc/certs").pull("host/app:1", 7, str(tmp_path / "blobs"))
+    (call,) = program.calls
+    assert call[call.index("--dest-shared-blob-dir") + 1] == str(tmp_path / "blobs")
+    assert call[-2] == "docker://host/app:1"
+    assert call[-1].startswith(f"oci:{tmp_path}/")
+    assert call[call.index("--authfile") + 1] == "/run/auth.json"
+    assert call[call.index("--src-cert-dir") + 1] == "/etc/certs"
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    ("platform", "options"),
+    ("script", "code", "err"),
     [
-        ("linux/amd64", ["--override-os", "linux", "--override-arch", "amd64"]),
-        ("linux/arm/v7", ["--override-os", "linux", "--override-arch", "arm", "--override-variant", "v7"]),
+        pytest.param("echo out; exit 3", 3, "", id="the program's own exit code"),
+        pytest.param("exec nothing-of-this-name", 127, "not found", id="no program"),
+        pytest.param("sleep 60", 143, "", id="a program that does nothing"),
+        pytest.param("yes > $0/big", 1, "File too large", id="a file that grows without end"),
     ],
 )
-def test_pulls_one_platform(platform: str, options: list[str]) -> None:
-    program = Program()
-    Skopeo(program, "/run/auth.json", "/etc/certs").pull("host/app:1", platform, "/srv/x")
-    (call,) = program.calls
-    assert call[0] == "skopeo"
-    assert call[1 : 1 + len(options)] == options
-    assert call[-2:] == ["docker://host/app:1", "dir:/srv/x"]
-    assert call[call.index("--authfile") + 1] == "/run/auth.json"
-    assert call[call.index("--src-cert-dir") + 1] == "/etc/certs"
+def test_the_guard(tmp_path: Path, script: str, code: int, err: str) -> None:
+    command = ["sh", "-c", f"trap '' XFSZ; {script}", str(tmp_path)]
+    found = run_program(guarded(command, str(tmp_path), 65536, 1), None)
+    assert found[0] == code, found
+    assert err in found[2]
+    assert all(path.stat().st_size <= 65536 + 512 for path in tmp_path.iterdir())
+
+
+def test_the_guard_lets_work_what_makes_progress(tmp_path: Path) -> None:
+    script = "for n in 1 2 3 4 5 6 7 8; do echo $n >> $0/f; sleep 0.4; done; echo done"
+    assert run_program(guarded(["sh", "-c", script, str(tmp_path)], str(tmp_path), 65536, 2), None)[:2] == (0, "done\n")
 
 
 def test_pushes_without_changing_a_digest() -> None:
@@ -80,14 +94,14 @@ def test_pushes_without_changing_a_digest() -> None:
 def test_a_failure_names_the_image_and_the_next_step(err: str, hint: str) -> None:
     program = Program(1, err=f'time="now" level=info\ntime="now" level=fatal msg="{err}"\n')
     with pytest.raises(RegistryError, match="docker://host/app:1") as error:
-        Skopeo(program).manifest_digest("host/app:1", "linux/amd64")
+        Skopeo(program).manifest("host/app:1")
     assert err in error.value.problem
     assert hint in error.value.next_step
 
 
 def test_says_that_skopeo_is_missing() -> None:
     with pytest.raises(HostError, match="skopeo is not installed"):
-        Skopeo(Program(127, err="No such file or directory")).manifest_digest("host/app:1", "linux/amd64")
+        Skopeo(Program(127, err="No such file or directory")).manifest("host/app:1")
 
 
 def test_credentials_are_for_their_owner_only(tmp_path: Path) -> None:

@@ -31,20 +31,22 @@ HEX = "a" * 64
 
 
 @pytest.mark.parametrize(
-    ("value", "name", "platform"),
+    ("value", "name", "platforms"),
     [
-        pytest.param("docker-daemon:app:1", "docker.io/library/app:1", "linux/amd64", id="engine"),
-        pytest.param("docker-daemon:app", "docker.io/library/app:latest", "linux/amd64", id="engine, no tag"),
-        pytest.param("docker://host:5000/app:1", "host:5000/app:1", "linux/amd64", id="registry"),
-        pytest.param("docker-archive:/srv/a.tar:app:1", "docker.io/library/app:1", "linux/amd64", id="file with a reference"),
-        pytest.param({"source": "docker-archive:/srv/a.tar", "name": "app:1"}, "docker.io/library/app:1", "linux/amd64", id="file with a name"),
-        pytest.param({"source": f"docker://host.example/app@sha256:{HEX}", "name": "app:1"}, "docker.io/library/app:1", "linux/amd64", id="digest with a name"),
-        pytest.param({"source": "docker://host.example/app:1", "platforms": ["linux/arm64"]}, "host.example/app:1", "linux/arm64", id="another platform"),
+        pytest.param("docker-daemon:app:1", "docker.io/library/app:1", ("linux/amd64",), id="engine"),
+        pytest.param("docker-daemon:app", "docker.io/library/app:latest", ("linux/amd64",), id="engine, no tag"),
+        pytest.param("docker://host:5000/app:1", "host:5000/app:1", ("linux/amd64",), id="registry"),
+        pytest.param("docker-archive:/srv/a.tar:app:1", "docker.io/library/app:1", ("linux/amd64",), id="file with a reference"),
+        pytest.param({"source": "docker-archive:/srv/a.tar", "name": "app:1"}, "docker.io/library/app:1", ("linux/amd64",), id="file with a name"),
+        pytest.param({"source": f"docker://host.example/app@sha256:{HEX}", "name": "app:1"}, "docker.io/library/app:1", ("linux/amd64",), id="digest with a name"),
+        pytest.param({"source": "docker://host.example/app:1", "platforms": ["linux/arm64"]}, "host.example/app:1", ("linux/arm64",), id="another platform"),
+        pytest.param({"source": "docker://host.example/app:1", "platforms": ["linux/arm64", "linux/arm/v7"]}, "host.example/app:1", ("linux/arm64", "linux/arm/v7"), id="several platforms"),
+        pytest.param({"source": "docker://host.example/app:1", "platforms": ["all"]}, "host.example/app:1", ("all",), id="all platforms"),
     ],
 )  # fmt: skip
-def test_reads_what_is_wanted(value: t.Any, name: str, platform: str) -> None:
+def test_reads_what_is_wanted(value: t.Any, name: str, platforms: tuple[str, ...]) -> None:
     wanted = parse_wanted(value, "linux/amd64")
-    assert (wanted.name, wanted.platform) == (name, platform)
+    assert (wanted.name, wanted.platforms) == (name, platforms)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,8 @@ def test_reads_what_is_wanted(value: t.Any, name: str, platform: str) -> None:
         pytest.param({"source": "docker-daemon:app:1", "platforms": "linux/amd64"}, "cannot be used", id="platforms are no list"),
         pytest.param({"source": "docker-daemon:app:1", "platforms": [7]}, "cannot be used", id="platform is a number"),
         pytest.param({"source": "docker-daemon:app:1", "platforms": ["linux"]}, "cannot be used", id="half a platform"),
-        pytest.param({"source": "docker-daemon:app:1", "platforms": ["linux/amd64", "linux/arm64"]}, "wanted for 2 platforms", id="two platforms"),
+        pytest.param({"source": "docker-daemon:app:1", "platforms": ["linux/amd64", "linux/arm64"]}, "is wanted for linux/amd64, linux/arm64", id="several platforms of an engine"),
+        pytest.param({"source": "docker://host.example/app:1", "platforms": ["all", "linux/arm64"]}, "cannot be used", id="all and another"),
     ],
 )  # fmt: skip
 def test_refuses_what_cannot_be_meant(value: t.Any, problem: str) -> None:
@@ -124,7 +127,7 @@ def test_says_that_there_is_no_archive(tmp_path: Path) -> None:
 
 
 class SkopeoSimulator:
-    """Serves one image as skopeo does: its manifest by inspect, its files by copy."""
+    """Serves one image as skopeo does: its manifest by inspect, its blobs by copy."""
 
     def __init__(self, layers: list[bytes], **changes: t.Any) -> None:
         blobs = [gzip.compress(layer, mtime=7) for layer in layers]
@@ -136,23 +139,43 @@ class SkopeoSimulator:
         # Unlike our own spelling, so that it shows when the bytes are not kept.
         self.manifest = json.dumps({"schemaVersion": 2, "config": head, "layers": descriptors}, indent=3)
         self.files = {digest_of(content)[7:]: content for content in (config, *blobs)}
+        self.sent: list[str] = []
 
     def __call__(self, args: t.Sequence[str], _data: bytes | None) -> tuple[int, str, str]:
         if "inspect" in args:
             return 0, self.manifest, ""
-        directory = Path(args[-1].removeprefix("dir:"))
-        for name, content in {"manifest.json": self.manifest.encode(), "version": b"1.1", **self.files}.items():
-            (directory / name).write_bytes(content)
+        directory = Path(args[args.index("--dest-shared-blob-dir") + 1]) / "sha256"
+        # skopeo writes a manifest of its own, too.
+        for name, content in {"0" * 64: b"{}", **self.files}.items():
+            if not (directory / name).exists():
+                (directory / name).write_bytes(content)
+                self.sent.append(name)
         return 0, "", ""
+
+
+def registry_source(program: SkopeoSimulator) -> RegistrySource:
+    return RegistrySource(Skopeo(program), 2)
 
 
 def test_an_image_of_a_registry_keeps_every_byte(tmp_path: Path) -> None:
     program = SkopeoSimulator([BASE, TOP, TOP])
-    (packed,) = fetch(RegistrySource(Skopeo(program)), tmp_path / "store", "docker://host.example/app:1")
+    wanted = parse_wanted("docker://host.example/app:1", "linux/amd64")
+    store, source = BlobStore(str(tmp_path / "store")), registry_source(program)
+    (packed,) = source.fetch([wanted], {wanted: source.identify(wanted)}, store)
     assert packed.image.manifest.digest == packed.source_id == digest_of(program.manifest.encode())
+    store.remove_unused()
     blobs = {path.name: path.read_bytes() for path in (tmp_path / "store/blobs/sha256").iterdir()}
     assert blobs == {**program.files, digest_of(program.manifest.encode())[7:]: program.manifest.encode()}
     assert os.listdir(tmp_path / "store") == ["blobs"]
+
+
+def test_nothing_is_fetched_twice(tmp_path: Path) -> None:
+    """Two names for one image, and a second run."""
+    program = SkopeoSimulator([BASE, TOP])
+    other = {"source": "docker://host.example/app:1", "name": "other:1"}
+    for _run in range(2):
+        fetch(registry_source(program), tmp_path / "store", "docker://host.example/app:1", other)
+    assert sorted(program.sent) == sorted(["0" * 64, *program.files])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +196,7 @@ def test_an_image_of_a_registry_keeps_every_byte(tmp_path: Path) -> None:
 )
 def test_refuses_images_of_a_registry(tmp_path: Path, program: SkopeoSimulator, problem: str) -> None:
     with pytest.raises(AirliftError, match=problem) as error:
-        fetch(RegistrySource(Skopeo(program)), tmp_path / "store", "docker://host.example/app:1")
+        fetch(registry_source(program), tmp_path / "store", "docker://host.example/app:1")
     assert "docker://host.example/app:1" in error.value.problem
     assert os.listdir(tmp_path / "store") == ["blobs"]
 
@@ -183,4 +206,5 @@ def test_refuses_a_damaged_blob_of_a_registry(tmp_path: Path) -> None:
     name = sorted(program.files, key=lambda found: program.files[found][:1])[0]
     program.files[name] += b"x"
     with pytest.raises(InputError, match=f"came with a blob that is not sha256:{name}"):
-        fetch(RegistrySource(Skopeo(program)), tmp_path / "store", "docker://host.example/app:1")
+        fetch(registry_source(program), tmp_path / "store", "docker://host.example/app:1")
+    assert not (tmp_path / "store/blobs/sha256" / name).exists()

@@ -78,7 +78,7 @@ def make_bundle(path: Path, signer: Signer, contents: t.Mapping[str, t.Sequence[
     with _bundle_writer.work_directory(str(path)) as work:
         store = BlobStore(work)
         packed = [pack(store, name, layers) for name, layers in contents.items()]
-        _bundle_writer.write_bundle(work, packed, str(path), str(signer.key), run_program)
+        _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program)
     return packed
 
 
