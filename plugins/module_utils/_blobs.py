@@ -21,16 +21,9 @@ from ansible_collections.airlift.registry.plugins.module_utils import _gzip, _oc
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._layout import BLOBS, CHUNK, blob_name
+from ansible_collections.airlift.registry.plugins.module_utils._uncompress import GZIP_MAGIC, ZSTD_MAGIC, Reader
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's number for a gzip header
-
-
-class Reader(t.Protocol):
-    """Whatever can be read from."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 class BlobStore:
@@ -103,12 +96,12 @@ class BlobStore:
     def add_layer(self, stream: Reader, what: str) -> Layer:
         """Store a layer: a tar is compressed with gzip, one that is compressed already keeps its bytes."""
         first = stream.read(CHUNK)
-        if first.startswith(_ZSTD_MAGIC):
+        if first.startswith(ZSTD_MAGIC):
             raise InputError(
                 f"{what} is compressed with zstd",
                 "Take the image from its registry (docker://), where it stays as it is.",
             )
-        coder: _Coder = _Keep() if first.startswith(_GZIP_MAGIC) else _Compress()
+        coder: _Coder = _Keep() if first.startswith(GZIP_MAGIC) else _Compress()
         checksum, size = hashlib.sha256(), 0
         with self._scratch() as target:
             try:

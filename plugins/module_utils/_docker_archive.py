@@ -5,8 +5,9 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """The docker archive, which C(docker save) writes: a stream in, images with compressed layers out.
 
-All its layouts are read: the legacy one (C(<id>/layer.tar), with links between equal layers), and the one of Docker 25
-and later (C(blobs/sha256)). Layers are compressed as they pass, so the archive is never stored.
+All its layouts are read: the legacy one (C(<id>/layer.tar), with links between equal layers), the one of Docker 25 and later
+(C(blobs/sha256)), podman's and skopeo's (C(<hex>.tar), with links to it), and those of crane, kaniko and jib (C(<hex>.tar.gz), and a
+config called C(sha256:<hex>) or C(config.json)). Layers are compressed as they pass, so the archive is never stored.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _oci
-from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore, Reader
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._layout import Member
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
+from ansible_collections.airlift.registry.plugins.module_utils._uncompress import Peeked, Reader, uncompressed
 
 _MAX_DOCUMENTS = 64 * 1024 * 1024  # of all small files together, so that an archive cannot fill the memory
 _MEMBER = re.compile(
-    r"(?:manifest\.json|repositories|index\.json|oci-layout|blobs(?:/sha256(?:/[0-9a-f]{64})?)?"
-    r"|[0-9a-f]{64}(?:\.json|\.tar|/(?:VERSION|json|layer\.tar))?)"
+    r"(?:manifest\.json|repositories|index\.json|oci-layout|config\.json|blobs(?:/sha256(?:/[0-9a-f]{64})?)?"
+    r"|sha256:[0-9a-f]{64}|(?:sha256:)?[0-9a-f]{64}\.tar\.gz|[0-9a-f]{64}(?:\.json|\.tar|/(?:VERSION|json|layer\.tar))?)"
 )
 _SAVE_AGAIN = "Write the archive again with docker save."
 
@@ -46,10 +48,10 @@ def read_archive(stream: Reader, store: BlobStore, what: str) -> list[SavedImage
     """Read an archive to its end and store its layers; I(what) names it in errors (InputError)."""
     contents = _Contents(what)
     try:
-        with tarfile.open(fileobj=t.cast(t.Any, stream), mode="r|*", tarinfo=Member) as archive:
+        with tarfile.open(fileobj=t.cast(t.Any, uncompressed(stream, what)), mode="r|", tarinfo=Member) as archive:
             for member in archive:
                 contents.add(archive, member, store)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError) as error:
         raise InputError(f"{what} is no archive, or is cut short ({error})", _SAVE_AGAIN) from error
     return contents.images()
 
@@ -77,7 +79,7 @@ class _Contents:
 
     def images(self) -> list[SavedImage]:
         if "manifest.json" not in self._documents:
-            raise InputError(f"{self._what} has no manifest.json", _SAVE_AGAIN)
+            raise InputError(f"{self._what} has no manifest.json, so it is cut short or no docker archive", _SAVE_AGAIN)
         try:
             entries = json.loads(self._documents["manifest.json"])
             return [self._image(entry) for entry in entries]
@@ -88,8 +90,8 @@ class _Contents:
 
     def _add_file(self, name: str, size: int, content: t.IO[bytes], store: BlobStore) -> None:
         # A blob's name does not say what it is: JSON begins with a brace or a bracket, no tar and no gzip does.
-        head = _Peeked(content)
-        if size <= _oci.MAX_DOCUMENT and (head.first in (b"{", b"[") or not _may_be_layer(name)):
+        head = Peeked(content, 1)
+        if size <= _oci.MAX_DOCUMENT and (head.head in (b"{", b"[") or not _may_be_layer(name)):
             self._room -= size
             if self._room < 0:
                 raise InputError(f"{self._what} holds more than {_MAX_DOCUMENTS} bytes of documents", _SAVE_AGAIN)
@@ -119,18 +121,5 @@ class _Contents:
         )
 
 
-class _Peeked:
-    """A stream whose first byte has been looked at."""
-
-    def __init__(self, stream: t.IO[bytes]) -> None:
-        self._stream = stream
-        self.first = stream.read(1)
-        self._pending = self.first
-
-    def read(self, size: int, /) -> bytes:
-        pending, self._pending = self._pending, b""
-        return pending + self._stream.read(size - len(pending))
-
-
 def _may_be_layer(name: str) -> bool:
-    return name.startswith("blobs/") or name.endswith((".tar", "/layer.tar"))
+    return name.startswith("blobs/") or name.endswith((".tar", ".tar.gz"))

@@ -28,10 +28,11 @@ _REFERENCE_HELP = (
     "Write it as [HOST[:PORT]/]REPOSITORY[:TAG], in lower case, for example registry.example.com/team/app:1.0."
 )
 
-TRANSPORTS = ("docker", "docker-daemon", "docker-archive")
+FILES = ("docker-archive", "oci", "oci-archive")
+TRANSPORTS = ("docker", "docker-daemon", *FILES)
 _SOURCE_HELP = (
-    "Write docker://HOST/REPOSITORY:TAG for a registry, docker-daemon:REPOSITORY:TAG for an engine, "
-    "or docker-archive:PATH for a file that docker save wrote."
+    "Write docker://HOST/REPOSITORY:TAG for a registry, docker-daemon:REPOSITORY:TAG for an engine, docker-archive:PATH for a file that "
+    "docker save wrote, oci:PATH for a directory with an OCI layout, or oci-archive:PATH for a tar of one."
 )
 
 

@@ -19,7 +19,9 @@ from ansible_collections.airlift.registry.plugins.module_utils._blobs import Blo
 from ansible_collections.airlift.registry.plugins.module_utils._choice import ALL
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._pick import parse_place
 from ansible_collections.airlift.registry.plugins.module_utils._reference import (
+    FILES,
     Source,
     is_digest,
     normalize,
@@ -27,7 +29,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
 )
 
 # Transports whose images may have several platforms.
-MULTI_PLATFORM = ("docker",)
+MULTI_PLATFORM = ("docker", "oci", "oci-archive")
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def _is_platform(value: t.Any) -> bool:
 
 
 def _bundle_name(name: str | None, source: Source) -> str:
-    text = name or (source.location if source.transport != "docker-archive" else source.location.partition(":")[2])
-    if not text or "@" in text or is_digest(text):
+    text = name or (parse_place(source.location)[1].reference if source.transport in FILES else source.location)
+    # In an image layout a name may be a tag alone.
+    is_tag = not name and source.transport.startswith("oci") and ":" not in text
+    if not text or "@" in text or is_digest(text) or is_tag:
         raise InputError(f"Image {source} has no name with a tag", "Give it one: a mapping with source and name.")
     return normalize(text)

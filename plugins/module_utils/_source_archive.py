@@ -18,15 +18,15 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import In
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._layout import CHUNK
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
-from ansible_collections.airlift.registry.plugins.module_utils._reference import Source, is_digest, normalize
+from ansible_collections.airlift.registry.plugins.module_utils._pick import Candidate, Pick, choose_one, parse_place
 from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
 
 
 class ArchiveSource:
-    """C(docker-archive:): files that docker save wrote, C(PATH) or C(PATH:REFERENCE)."""
+    """C(docker-archive:): files that docker save wrote, or another tool in its format, compressed or not."""
 
     def identify(self, wanted: Wanted) -> str:
-        path = _archive_path(wanted.source)
+        path, _pick = parse_place(wanted.source.location)
         if not os.path.isfile(path):
             raise InputError(
                 f"There is no docker archive at {path}",
@@ -37,13 +37,14 @@ class ArchiveSource:
 
     def fetch(self, wanted: t.Sequence[Wanted], ids: t.Mapping[Wanted, str], store: BlobStore) -> list[Packed]:
         packed = []
-        for path in sorted({_archive_path(entry.source) for entry in wanted}):
-            what = f"docker archive {path}"
+        places = {entry: parse_place(entry.source.location) for entry in wanted}
+        for path in sorted({path for path, _pick in places.values()}):
+            what = f"Docker archive {path}"
             with open(path, "rb") as stream:
                 saved = read_archive(stream, store, what)
             for entry in wanted:
-                if _archive_path(entry.source) == path:
-                    packed.append(pack_saved(entry, ids[entry], find_saved(entry, "", saved, what), store))
+                if places[entry][0] == path:
+                    packed.append(pack_saved(entry, ids[entry], find_saved(saved, places[entry][1], what), store))
         return packed
 
 
@@ -58,27 +59,9 @@ def pack_saved(wanted: Wanted, source_id: str, saved: SavedImage, store: BlobSto
     return Packed(image, str(wanted.source), source_id)
 
 
-def find_saved(wanted: Wanted, source_id: str, saved: t.Sequence[SavedImage], what: str) -> SavedImage:
-    """The image of an archive that was asked for: by its ID, by its name, or because there is no other."""
-    reference = _archive_reference(wanted.source)
-    for image in saved:
-        if _oci.digest_of(image.config) == source_id or (reference and reference in image.tags):
-            return image
-    if len(saved) == 1 and not reference:
-        return saved[0]
-    tags = sorted(tag for image in saved for tag in image.tags)
-    raise InputError(
-        f"{what} has no image {reference or wanted.name}", f"It has {', '.join(tags) or 'images without names'}."
-    )
-
-
-def _archive_path(source: Source) -> str:
-    return source.location.partition(":")[0]
-
-
-def _archive_reference(source: Source) -> str:
-    text = source.location.partition(":")[2] if source.transport == "docker-archive" else source.location
-    return normalize(text) if text and not is_digest(text) else ""
+def find_saved(saved: t.Sequence[SavedImage], pick: Pick, what: str) -> SavedImage:
+    """The image of an archive that is meant; raises InputError."""
+    return choose_one([Candidate(image, image.tags, (_oci.digest_of(image.config),)) for image in saved], pick, what)
 
 
 def _digest_of_stream(stream: t.BinaryIO) -> str:

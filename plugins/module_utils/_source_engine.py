@@ -15,6 +15,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._docker_archive i
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._pick import Pick
 from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
 from ansible_collections.airlift.registry.plugins.module_utils._source_archive import find_saved, pack_saved
 
@@ -42,4 +43,7 @@ class DaemonSource:
         what = f"docker save {' '.join(names)}"
         with self._connect().save(names) as stream:
             saved = read_archive(stream, store, what)
-        return [pack_saved(entry, ids[entry], find_saved(entry, ids[entry], saved, what), store) for entry in wanted]
+        return [
+            pack_saved(entry, ids[entry], find_saved(saved, Pick(entry.source.location, ids[entry]), what), store)
+            for entry in wanted
+        ]

@@ -12,7 +12,7 @@ version_added: 1.0.0
 author:
   - The airlift.registry authors (@airlift)
 description:
-  - Packs images from container engines, registries and docker archives into one bundle, which carries them across an air gap.
+  - Packs images from container engines, registries, docker archives and OCI layouts into one bundle, which carries them across an air gap.
   - A bundle is an OCI image layout and a docker archive over the same blobs, with a lock file, SHA-256 checksums and an SSH signature.
     C(skopeo), C(docker load), C(sha256sum -c) and C(ssh-keygen -Y verify) read it with nothing of this collection installed.
   - The same images make the same bundle, byte for byte (with an Ed25519 or RSA key; ECDSA signatures differ each time).
@@ -39,8 +39,12 @@ options:
   images:
     description:
       - The images, each as a source in skopeo's syntax, or as a mapping.
-      - Sources are V(docker://HOST/REPOSITORY:TAG) (a registry), V(docker-daemon:REPOSITORY:TAG) (an engine), and
-        V(docker-archive:PATH[:REFERENCE]) (a file that C(docker save) wrote).
+      - Sources are V(docker://HOST/REPOSITORY:TAG) (a registry), V(docker-daemon:REPOSITORY:TAG) (an engine, Docker or podman),
+        V(docker-archive:PATH) (a file that C(docker save) or another tool wrote in its format, also compressed with gzip, bzip2, xz or zstd),
+        V(oci:PATH) (a directory with an OCI image layout) and V(oci-archive:PATH) (a tar of one, not compressed).
+      - In a file with several images, C(PATH:REFERENCE) is the one with that name, C(PATH:@0) the first one, and C(PATH:sha256:HEX) the one with
+        that image ID, or in an OCI layout with that manifest or index.
+      - Images of registries and OCI layouts keep their digests. Those of engines and docker archives have none, so their manifests are made here.
       - A mapping has C(source), and optionally C(name) (the full reference in the bundle, by default the one of the source) and
         C(platforms) (a list of platforms, or of the one word C(all); by default O(platform)).
       - A name with one platform means that platform's manifest. With V(all), or with every platform that its index has, it means the index
@@ -78,6 +82,7 @@ options:
 requirements:
   - C(skopeo) 1.9 or later, for images from registries.
   - C(ssh-keygen) of OpenSSH 8.3 or later.
+  - The Python library C(zstandard) (Debian's C(python3-zstandard)), for docker archives that were compressed with zstd.
 seealso:
   - module: airlift.registry.bundle_verify
   - module: airlift.registry.image_preload
@@ -151,6 +156,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._source import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._source_archive import ArchiveSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_engine import DaemonSource
+from ansible_collections.airlift.registry.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_registry import RegistrySource
 
 
@@ -170,6 +176,8 @@ class BundleMaker:
             "docker": RegistrySource(Skopeo(self.run, params["authfile"], params["cert_dir"]), self.parallel),
             "docker-daemon": DaemonSource(connect),
             "docker-archive": ArchiveSource(),
+            "oci": LayoutSource(),
+            "oci-archive": LayoutSource(),
         }
 
     def make(self) -> dict[str, t.Any]:

@@ -10,12 +10,14 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import tarfile
 import typing as t
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._docker_archive import SavedImage, read_archive
@@ -26,6 +28,8 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support.images impo
     blobs_archive,
     layer,
     legacy_archive,
+    linked_archive,
+    named_archive,
     sha256,
     tar,
 )
@@ -33,7 +37,9 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support.images impo
 BASE, TOP, OTHER = layer("base"), layer("top"), layer("other")
 APP = Saved([BASE, TOP])
 TOOL = Saved([BASE, OTHER], ["tool:v1"])
-LAYOUTS = pytest.mark.parametrize("archive", [legacy_archive, blobs_archive], ids=["legacy", "blobs"])
+LAYOUTS = pytest.mark.parametrize(
+    "archive", [legacy_archive, blobs_archive, linked_archive], ids=["legacy", "blobs", "linked"]
+)
 Archive = t.Callable[..., list[Member]]
 
 
@@ -68,7 +74,9 @@ def test_reads_images_with_shared_layers(tmp_path: Path, archive: Archive) -> No
 
 
 @LAYOUTS
-@pytest.mark.parametrize("compress", [gzip.compress], ids=["gzip"])
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, lzma.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "xz", "zstd"]
+)
 def test_reads_an_archive_that_was_compressed(
     tmp_path: Path, archive: Archive, compress: t.Callable[[bytes], bytes]
 ) -> None:
@@ -90,6 +98,22 @@ def test_reads_an_archive_that_was_compressed(
 def test_reads_tags(tmp_path: Path, archive: Archive, tags: list[str] | None, expected: tuple[str, ...]) -> None:
     (image,) = read(tar(archive(Saved([BASE], tags))), tmp_path)
     assert image.tags == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "layer_name"),
+    [
+        pytest.param("sha256:{hex}", "{hex}.tar.gz", id="crane and kaniko"),
+        pytest.param("sha256:{hex}", "sha256:{hex}.tar.gz", id="older kaniko"),
+        pytest.param("config.json", "{hex}.tar.gz", id="jib"),
+    ],
+)
+def test_reads_the_archives_of_other_builders(tmp_path: Path, config: str, layer_name: str) -> None:
+    (image,) = read(tar(named_archive(APP, config, layer_name)), tmp_path)
+    assert (image.config, image.tags) == (APP.config, ("docker.io/library/app:v1",))
+    assert [layer.diff_id for layer in image.layers] == [f"sha256:{sha256(content)}" for content in (BASE, TOP)]
+    blobs = [(tmp_path / "blobs/sha256" / found.blob.digest[7:]).read_bytes() for found in image.layers]
+    assert blobs == [gzip.compress(content, mtime=0) for content in (BASE, TOP)]
 
 
 def test_one_layer_may_stand_for_several(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ HEX = "a" * 64
         pytest.param("docker://host:5000/app:1", "host:5000/app:1", ("linux/amd64",), id="registry"),
         pytest.param("docker-archive:/srv/a.tar:app:1", "docker.io/library/app:1", ("linux/amd64",), id="file with a reference"),
         pytest.param({"source": "docker-archive:/srv/a.tar", "name": "app:1"}, "docker.io/library/app:1", ("linux/amd64",), id="file with a name"),
+        pytest.param("oci-archive:/srv/a.tar:host:5000/app:1", "host:5000/app:1", ("linux/amd64",), id="layout with a reference"),
         pytest.param({"source": f"docker://host.example/app@sha256:{HEX}", "name": "app:1"}, "docker.io/library/app:1", ("linux/amd64",), id="digest with a name"),
         pytest.param({"source": "docker://host.example/app:1", "platforms": ["linux/arm64"]}, "host.example/app:1", ("linux/arm64",), id="another platform"),
         pytest.param({"source": "docker://host.example/app:1", "platforms": ["linux/arm64", "linux/arm/v7"]}, "host.example/app:1", ("linux/arm64", "linux/arm/v7"), id="several platforms"),
@@ -57,6 +58,10 @@ def test_reads_what_is_wanted(value: t.Any, name: str, platforms: tuple[str, ...
         pytest.param("docker-archive:/srv/a.tar", "has no name with a tag", id="file without a name"),
         pytest.param(f"docker://host.example/app@sha256:{HEX}", "has no name with a tag", id="digest without a name"),
         pytest.param(f"docker-daemon:sha256:{HEX}", "has no name with a tag", id="image ID without a name"),
+        pytest.param("oci:/srv/layout", "has no name with a tag", id="layout without a name"),
+        pytest.param("oci:/srv/layout:1.0", "has no name with a tag", id="layout with a tag alone"),
+        pytest.param("docker-archive:/srv/a.tar:@0", "has no name with a tag", id="file with a number"),
+        pytest.param("docker-archive:/srv/a.tar:@x", "is no number", id="file with a number that is none"),
         pytest.param(7, "Image 7 cannot be used", id="a number"),
         pytest.param(None, "Image null cannot be used", id="nothing"),
         pytest.param({"name": "app:1"}, "cannot be used", id="no source"),
@@ -106,17 +111,30 @@ def test_takes_the_only_image_of_an_archive_without_a_name(tmp_path: Path) -> No
     assert packed.image.name == "docker.io/library/x:1"
 
 
+@pytest.mark.parametrize("pick", ["@1", "id"])
+def test_takes_an_image_of_an_archive_without_names(tmp_path: Path, pick: str) -> None:
+    other = Saved([OTHER], None)
+    path = save(tmp_path / "a.tar", Saved([BASE], None), other)
+    text = other.id if pick == "id" else pick
+    (packed,) = fetch(ArchiveSource(), tmp_path / "store", {"source": f"docker-archive:{path}:{text}", "name": "x:1"})
+    assert packed.image.config.digest == other.id
+
+
 @pytest.mark.parametrize(
-    "value",
+    ("value", "problem"),
     [
-        pytest.param("docker-archive:{path}:nothing:1", id="a name that is not there"),
-        pytest.param({"source": "docker-archive:{path}", "name": "x:1"}, id="one of several, which is not said"),
+        pytest.param("docker-archive:{path}:nothing:1", "has no image nothing:1", id="a name that is not there"),
+        pytest.param(
+            {"source": "docker-archive:{path}", "name": "x:1"},
+            "has 2 images, and none was chosen",
+            id="one of several, which is not said",
+        ),
     ],
 )
-def test_says_what_an_archive_has(tmp_path: Path, value: t.Any) -> None:
+def test_says_what_an_archive_has(tmp_path: Path, value: t.Any, problem: str) -> None:
     path = save(tmp_path / "a.tar", Saved([BASE]), Saved([OTHER], ["tool:1"]))
     value = json.loads(json.dumps(value).replace("{path}", str(path)))
-    with pytest.raises(InputError, match=f"docker archive {path} has no image") as error:
+    with pytest.raises(InputError, match=f"Docker archive {path} {problem}") as error:
         fetch(ArchiveSource(), tmp_path / "store", value)
     assert "docker.io/library/app:v1, docker.io/library/tool:1" in error.value.next_step
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -115,3 +116,38 @@ def legacy_archive(*images: Saved) -> list[Member]:
         members.append(Member(name, image.config))
         manifest.append({"Config": name, "RepoTags": image.tags, "Layers": names})
     return [*members, Member("manifest.json", json.dumps(manifest).encode()), Member("repositories", b"{}")]
+
+
+def linked_archive(*images: Saved) -> list[Member]:
+    """The members of an archive as podman and skopeo write it: layers by their digests, and a directory for each with a link to it."""
+    layers = {sha256(content): content for image in images for content in image.layers}
+    members = [Member(f"{digest}.tar", content) for digest, content in layers.items()]
+    manifest = []
+    for image in images:
+        config = f"{sha256(image.config)}.json"
+        names = [sha256(content) for content in image.layers]
+        members += [
+            entry
+            for name in names
+            for entry in (
+                Member(f"{sha256(name.encode())}/VERSION", b"1.0"),
+                Member(f"{sha256(name.encode())}/layer.tar", type=tarfile.SYMTYPE, link=f"../{name}.tar"),
+                Member(f"{sha256(name.encode())}/json", b"{}"),
+            )
+        ]
+        members.append(Member(config, image.config))
+        manifest.append({"Config": config, "RepoTags": image.tags, "Layers": [f"{name}.tar" for name in names]})
+    return [*members, Member("repositories", b"{}"), Member("manifest.json", json.dumps(manifest).encode())]
+
+
+def named_archive(image: Saved, config: str, layer: str) -> list[Member]:
+    """The members of an archive whose files are named as other builders do, with compressed layers; C({hex}) is the digest."""
+    blobs = [gzip.compress(content, mtime=0) for content in image.layers]
+    names = [layer.replace("{hex}", sha256(blob)) for blob in blobs]
+    config = config.replace("{hex}", sha256(image.config))
+    manifest = [{"Config": config, "RepoTags": image.tags, "Layers": names}]
+    return [
+        Member(config, image.config),
+        *(Member(name, blob) for name, blob in zip(names, blobs, strict=True)),
+        Member("manifest.json", json.dumps(manifest).encode()),
+    ]
