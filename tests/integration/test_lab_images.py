@@ -21,6 +21,8 @@ from lab.images import BUILT, ORIGIN_LABEL, Images
 from lab.recipes.recipe import Recipe
 from lab.upstream import ANSWER_SECONDS, SETTING
 
+# Whoever makes an image removes what was left of that name's builds, so each of several runs has names of its own.
+THING = f"{NAME}-thing"
 REGISTRY_CONTAINER = f"airlift-{NAME}-images"
 CONFIG = """version: 0.1
 storage: {{filesystem: {{rootdirectory: /var/lib/registry}}}}
@@ -98,7 +100,7 @@ class Bench(t.NamedTuple):
         source.mkdir(parents=True)
         (source / "file").write_text(f"{self.directory} {name} built here")
         (source / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
-        return Recipe(name, source, f"{NAME}/{name}:1", upstream=upstream)
+        return Recipe(name, source, f"airlift-test/{name}:1", upstream=upstream)
 
     def ensure(self, *recipes: Recipe) -> list[str]:
         """Make the images; their references."""
@@ -110,7 +112,7 @@ class Bench(t.NamedTuple):
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.delenv(SETTING, raising=False)
     yield Bench(tmp_path)
-    for image in docker("image", "ls", "--quiet", f"{NAME}/*").split():
+    for image in docker("image", "ls", "--quiet", f"airlift-test/{NAME}-*").split():
         docker("rmi", "--force", image, check=False)
 
 
@@ -118,11 +120,13 @@ def test_what_is_pinned_is_pulled_and_not_built(
     upstream: Upstream, bench: Bench, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pinned = f"{upstream.address}/thing:one@{upstream.digest}"
-    recipe = bench.recipe("thing", pinned)
+    recipe = bench.recipe(THING, pinned)
     [reference] = bench.ensure(recipe)
     assert (layers(reference), origin(reference)) == (upstream.layers, pinned)
     said = capfd.readouterr().err
-    assert said.startswith(f"lab: thing: pulled {upstream.address}/thing@{upstream.digest} as {NAME}/thing:1 in ")
+    assert said.startswith(
+        f"lab: {THING}: pulled {upstream.address}/thing@{upstream.digest} as airlift-test/{THING}:1 in "
+    )
     assert len(said.splitlines()) == 1
     bench.ensure(recipe)
     assert capfd.readouterr().err == "", "the second time there is nothing to do"
@@ -132,7 +136,7 @@ def test_mirror_takes_the_place_of_the_registry(
     upstream: Upstream, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SETTING, upstream.address)
-    [reference] = bench.ensure(bench.recipe("thing", f"registry.invalid/thing:one@{upstream.digest}"))
+    [reference] = bench.ensure(bench.recipe(THING, f"registry.invalid/thing:one@{upstream.digest}"))
     assert layers(reference) == upstream.layers
 
 
@@ -145,7 +149,7 @@ def test_never_means_that_no_registry_is_asked(bench: Bench, monkeypatch: pytest
         return b""
 
     with web_server(answer) as address:
-        [reference] = bench.ensure(bench.recipe("thing", f"{address}/thing:one@{ABSENT}"))
+        [reference] = bench.ensure(bench.recipe(THING, f"{address}/thing:one@{ABSENT}"))
     assert (origin(reference), asked) == (BUILT, [])
 
 
@@ -232,17 +236,17 @@ def test_what_cannot_be_pulled_is_built_and_one_line_says_so(
 ) -> None:
     with ExitStack() as stack:
         pinned = address(stack, upstream)
-        [reference] = bench.ensure(bench.recipe("thing", pinned))
+        [reference] = bench.ensure(bench.recipe(THING, pinned))
     assert origin(reference) == BUILT
     said = capfd.readouterr().err.splitlines()
-    expected = "lab: thing: " + line.format(registry=pinned.partition("/")[0], digest=ABSENT)
+    expected = f"lab: {THING}: " + line.format(registry=pinned.partition("/")[0], digest=ABSENT)
     assert [told.startswith(expected) for told in said] == [True, False, False], said
-    assert said[1].startswith(f"lab: thing: building {reference}, log ")
-    assert said[2].startswith("lab: thing: built in ")
+    assert said[1].startswith(f"lab: {THING}: building {reference}, log ")
+    assert said[2].startswith(f"lab: {THING}: built in ")
 
 
 def test_registry_that_does_not_answer_is_asked_once_in_a_run(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
     with mute_server() as address:
-        recipes = [bench.recipe(name, f"{address}/{name}:1@{ABSENT}") for name in ("one", "two", "three")]
+        recipes = [bench.recipe(f"{THING}{number}", f"{address}/thing:one@{ABSENT}") for number in range(3)]
         assert [origin(reference) for reference in bench.ensure(*recipes)] == [BUILT] * 3
     assert capfd.readouterr().err.count("does not answer") == 1
