@@ -35,6 +35,11 @@ def docker(*arguments: str, check: bool = True) -> str:
     return subprocess.run(["docker", *arguments], check=check, capture_output=True, text=True).stdout.strip()
 
 
+def forget(pattern: str) -> None:
+    for image in docker("image", "ls", "--quiet", pattern).split():
+        docker("rmi", "--force", image, check=False)
+
+
 def layers(image: str) -> str:
     return docker("image", "inspect", "--format", "{{.RootFS.Layers}}", image)
 
@@ -69,6 +74,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
         yield Upstream(address, digest, wanted, other)
     finally:
         docker("rm", "--force", "--volumes", REGISTRY_CONTAINER)
+        forget(f"{address}/*")
 
 
 def answers(address: str) -> bool:
@@ -112,8 +118,7 @@ class Bench(t.NamedTuple):
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.delenv(SETTING, raising=False)
     yield Bench(tmp_path)
-    for image in docker("image", "ls", "--quiet", f"airlift-test/{NAME}-*").split():
-        docker("rmi", "--force", image, check=False)
+    forget(f"airlift-test/{NAME}-*")
 
 
 def test_what_is_pinned_is_pulled_and_not_built(
