@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""From a choice of manifests whose blobs are in the store to the images of a bundle."""
+"""From manifests whose blobs are in the store to the images of a bundle, and the layers that these share."""
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.airlift.registry.plugins.module_utils import _oci
@@ -15,6 +16,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._choice import AL
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._reuse import reuse, stand_ins
 from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
 
 
@@ -46,6 +48,33 @@ def _image(wanted: Wanted, descriptor: _oci.Descriptor, index: _oci.Descriptor |
         )
     layers = tuple(Layer(blob, diff_id) for blob, diff_id in zip(manifest.layers, config.diff_ids))
     return Image(wanted.name, descriptor, manifest.config, config.platform, config.created, layers, index)
+
+
+def share_layers(
+    packed: t.Sequence[Packed], elsewhere: t.Iterable[Layer], with_zstd: bool, store: BlobStore
+) -> list[Packed]:
+    """The same images, in which those that are made here use the layers that others, or bundles I(elsewhere), have (_reuse)."""
+    offered = [layer for entry in packed if not entry.is_made_here for layer in entry.image.layers]
+    chosen = stand_ins([*offered, *elsewhere], with_zstd)
+    shared = [_with_layers(entry, reuse(entry.image.layers, chosen), store) for entry in packed]
+    store.release(_digests(packed) - _digests(shared))
+    return shared
+
+
+def _with_layers(packed: Packed, layers: tuple[Layer, ...], store: BlobStore) -> Packed:
+    if not packed.is_made_here or layers == packed.image.layers:
+        return packed
+    data = _oci.image_manifest(packed.image.config, [layer.blob for layer in layers])
+    manifest = store.add_document(data, _oci.OCI_MANIFEST)
+    return dataclasses.replace(packed, image=dataclasses.replace(packed.image, manifest=manifest, layers=layers))
+
+
+def _digests(packed: t.Iterable[Packed]) -> set[str]:
+    return {
+        blob.digest
+        for entry in packed
+        for blob in (entry.image.manifest, *(layer.blob for layer in entry.image.layers))
+    }
 
 
 def _check_platforms(wanted: Wanted, images: t.Sequence[Image]) -> None:

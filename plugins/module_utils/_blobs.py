@@ -17,20 +17,26 @@ import typing as t
 import zlib
 from contextlib import contextmanager, suppress
 
-from ansible_collections.airlift.registry.plugins.module_utils import _gzip, _oci
+from ansible_collections.airlift.registry.plugins.module_utils import _gzip, _oci, _zstd
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._layout import BLOBS, CHUNK, blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._uncompress import GZIP_MAGIC, ZSTD_MAGIC, Reader
 
+GZIP, ZSTD = "gzip", "zstd"
+
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's number for a gzip header
 
 
 class BlobStore:
-    """The directory C(blobs/sha256) of a bundle that is being made under I(root). Several threads may use it."""
+    """The directory C(blobs/sha256) of a bundle that is being made under I(root). Several threads may use it.
 
-    def __init__(self, root: str) -> None:
+    I(compression) is for layers that come as plain tars.
+    """
+
+    def __init__(self, root: str, compression: str = GZIP) -> None:
         self.root = root
+        self._compression = compression
         self._used: set[str] = set()
         os.makedirs(os.path.join(root, BLOBS), exist_ok=True)
 
@@ -94,14 +100,14 @@ class BlobStore:
         self._used -= set(digests)
 
     def add_layer(self, stream: Reader, what: str) -> Layer:
-        """Store a layer: a tar is compressed with gzip, one that is compressed already keeps its bytes."""
+        """Store a layer: a tar is compressed, one that is compressed already (with gzip) keeps its bytes."""
         first = stream.read(CHUNK)
         if first.startswith(ZSTD_MAGIC):
             raise InputError(
                 f"{what} is compressed with zstd",
                 "Take the image from its registry (docker://), where it stays as it is.",
             )
-        coder: _Coder = _Keep() if first.startswith(GZIP_MAGIC) else _Compress()
+        coder: _Coder = _Keep() if first.startswith(GZIP_MAGIC) else _Compress(self._compression)
         checksum, size = hashlib.sha256(), 0
         with self._scratch() as target:
             try:
@@ -114,7 +120,7 @@ class BlobStore:
                 ) from error
         digest = f"sha256:{checksum.hexdigest()}"
         self._keep(target.name, digest)
-        return Layer(_oci.Descriptor(_oci.OCI_LAYER_GZIP, digest, size), f"sha256:{coder.content.hexdigest()}")
+        return Layer(_oci.Descriptor(coder.media_type, digest, size), f"sha256:{coder.content.hexdigest()}")
 
     def _keep(self, path: str, digest: str) -> None:
         os.rename(path, self.path(digest))
@@ -151,6 +157,7 @@ class _Coder(t.Protocol):
     """Turns what was read into what is stored, and knows the digest of the uncompressed content."""
 
     content: t.Any
+    media_type: str
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -158,19 +165,22 @@ class _Coder(t.Protocol):
 
 
 class _Compress:
-    def __init__(self) -> None:
+    def __init__(self, compression: str) -> None:
         self.content = hashlib.sha256()
-        self._gzip = _gzip.Compressor()
+        self.media_type = _oci.OCI_LAYER_ZSTD if compression == ZSTD else _oci.OCI_LAYER_GZIP
+        self._compressor = _zstd.Compressor() if compression == ZSTD else _gzip.Compressor()
 
     def feed(self, data: bytes) -> bytes:
         self.content.update(data)
-        return self._gzip.feed(data)
+        return self._compressor.feed(data)
 
     def finish(self) -> bytes:
-        return self._gzip.finish()
+        return self._compressor.finish()
 
 
 class _Keep:
+    media_type = _oci.OCI_LAYER_GZIP
+
     def __init__(self) -> None:
         self.content = hashlib.sha256()
         self._gunzip = zlib.decompressobj(_GZIP)

@@ -17,6 +17,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _layout, _
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedOption
 
 
 @contextmanager
@@ -63,12 +64,17 @@ def check_replaceable(path: str) -> None:
 
 
 def write_bundle(
-    store: BlobStore, packed: t.Sequence[_pack.Packed], path: str, signing_key: str, run: _signature.Run
+    store: BlobStore,
+    packed: t.Sequence[_pack.Packed],
+    path: str,
+    signing_key: str,
+    run: _signature.Run,
+    options: t.Sequence[LockedOption] = (),
 ) -> None:
-    """Finish the bundle whose blobs are in I(store) and put it at I(path), a tar if that ends in C(.tar)."""
+    """Finish the bundle whose blobs are in I(store) and put it at I(path), a tar if that ends in C(.tar). I(options) are for the lock."""
     work = store.root
     store.remove_unused()
-    for name, content in _pack.documents(packed).items():
+    for name, content in _pack.documents(packed, options).items():
         with open(os.path.join(work, name), "wb") as target:
             target.write(content)
     _write_sums(work)

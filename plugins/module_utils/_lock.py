@@ -60,6 +60,14 @@ class LockedBlob:
 
 
 @dataclass(frozen=True)
+class LockedOption:
+    """An option of the bundle module that was not the default and changes what is made."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Lock:
     """What a bundle consists of."""
 
@@ -67,11 +75,13 @@ class Lock:
     images: tuple[LockedImage, ...] = ()
     blobs: tuple[LockedBlob, ...] = ()
     bases: tuple[LockedBase, ...] = ()
+    options: tuple[LockedOption, ...] = ()
 
 
-Entry = t.Union[LockedBase, LockedImage, LockedBlob]
+Entry = t.Union[LockedOption, LockedBase, LockedImage, LockedBlob]
 # In the order of the file. An image takes a block of lines, so that a change of one value is one line for git.
 _SECTIONS: tuple[tuple[str, type[Entry], bool], ...] = (
+    ("options", LockedOption, False),
     ("bases", LockedBase, False),
     ("images", LockedImage, True),
     ("blobs", LockedBlob, False),

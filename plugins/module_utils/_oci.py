@@ -29,7 +29,9 @@ MAX_DOCUMENT = 4 * 1024 * 1024
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER_TAR = "application/vnd.oci.image.layer.v1.tar"
 OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -39,9 +41,9 @@ INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
 _CONFIG_TYPES = (OCI_CONFIG, DOCKER_CONFIG)
 # Layers that no registry hands out ("foreign", "nondistributable") cannot be carried, so they are not here.
 _LAYER_TYPES = (
-    "application/vnd.oci.image.layer.v1.tar",
+    OCI_LAYER_TAR,
     OCI_LAYER_GZIP,
-    "application/vnd.oci.image.layer.v1.tar+zstd",
+    OCI_LAYER_ZSTD,
     "application/vnd.docker.image.rootfs.diff.tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
@@ -197,6 +199,13 @@ def parse_config(data: bytes, what: str) -> Config:
         raise BundleError(f"{what} names no platform", _NEXT)
     names = [name for name in platform if isinstance(name, str) and name != "-"]
     return Config("/".join(names), tuple(diff_ids), str(document.get("created") or ""))
+
+
+def oci_layer_type(media_type: str) -> str:
+    """The OCI media type of a layer, for manifests of OCI's type."""
+    return media_type.replace("docker.image.rootfs.diff.tar.", "oci.image.layer.v1.tar+").replace(
+        "docker.image.rootfs.diff.tar", "oci.image.layer.v1.tar"
+    )
 
 
 def split_platform(platform: str) -> dict[str, str]:

@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
-from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedBlob, LockedImage, format_lock
+from ansible_collections.airlift.registry.plugins.module_utils._lock import (
+    Lock,
+    LockedBlob,
+    LockedImage,
+    LockedOption,
+    format_lock,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._readme import README
 
 PREFERRED_PLATFORM = "linux/amd64"
@@ -25,26 +31,30 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\
 
 @dataclass(frozen=True)
 class Packed:
-    """An image that is in the store now, where it came from, and by which digest it was known there."""
+    """An image that is in the store now, where it came from, and by which digest it was known there.
+
+    I(is_made_here) says that its manifest was, so that it may be made another way.
+    """
 
     image: Image
     source: str
     source_id: str
+    is_made_here: bool = False
 
 
-def documents(packed: t.Sequence[Packed]) -> dict[str, bytes]:
-    """The bundle's small files by name, without checksums and signature."""
+def documents(packed: t.Sequence[Packed], options: t.Sequence[LockedOption] = ()) -> dict[str, bytes]:
+    """The bundle's small files by name, without checksums and signature. I(options) are noted in the lock."""
     images = sorted((entry.image for entry in packed), key=lambda image: (image.name, image.platform))
     return {
         _layout.LAYOUT: b'{"imageLayoutVersion":"1.0.0"}',
         _layout.README: README,
         _layout.INDEX: _oci.canonical_json(_index(images)),
         _layout.DOCKER_MANIFEST: _oci.canonical_json(_docker_manifest(images)),
-        _layout.LOCK: format_lock(make_lock(packed)),
+        _layout.LOCK: format_lock(make_lock(packed, options=options)),
     }
 
 
-def make_lock(packed: t.Sequence[Packed], created: str = "") -> Lock:
+def make_lock(packed: t.Sequence[Packed], created: str = "", options: t.Sequence[LockedOption] = ()) -> Lock:
     """The lock of these images. I(created) is by default the time of the newest of them, so that the same images make the same lock."""
     ordered = sorted(packed, key=lambda entry: (entry.image.name, entry.image.platform))
     layers = {layer.blob.digest: layer for entry in ordered for layer in entry.image.layers}
@@ -52,6 +62,7 @@ def make_lock(packed: t.Sequence[Packed], created: str = "") -> Lock:
         created or newest(entry.image.created for entry in ordered),
         tuple(_locked_image(entry) for entry in ordered),
         tuple(LockedBlob(digest, layer.diff_id, layer.blob.size) for digest, layer in sorted(layers.items())),
+        options=tuple(options),
     )
 
 

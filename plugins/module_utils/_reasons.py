@@ -10,8 +10,23 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.airlift.registry.plugins.module_utils._choice import ALL, is_same_platform
-from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedImage
+from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedImage, LockedOption
+from ansible_collections.airlift.registry.plugins.module_utils._reuse import CONTENT
 from ansible_collections.airlift.registry.plugins.module_utils._source import MULTI_PLATFORM, Wanted
+
+# Options that change what is made, with their defaults, which are not noted in the lock.
+OPTIONS = {"compression": "gzip", "layer_reuse": CONTENT}
+
+
+def noted_options(values: t.Mapping[str, t.Any]) -> tuple[LockedOption, ...]:
+    """What of the module's options the lock notes."""
+    return tuple(LockedOption(name, values[name]) for name in sorted(OPTIONS) if values[name] != OPTIONS[name])
+
+
+def option_differences(before: t.Sequence[LockedOption], now: t.Sequence[LockedOption]) -> list[str]:
+    """What differs between the options that a bundle was made with and those of now."""
+    had, has = ({**OPTIONS, **{entry.name: entry.value for entry in options}} for options in (before, now))
+    return [f"{name} was {had[name]}, and is {has[name]}" for name in sorted(OPTIONS) if had[name] != has[name]]
 
 
 def differences(before: t.Sequence[LockedImage], ids: t.Mapping[Wanted, str]) -> list[str]:

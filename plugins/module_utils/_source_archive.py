@@ -56,7 +56,7 @@ def pack_saved(wanted: Wanted, source_id: str, saved: SavedImage, store: BlobSto
         _oci.image_manifest(descriptor, [layer.blob for layer in saved.layers]), _oci.OCI_MANIFEST
     )
     image = Image(wanted.name, manifest, descriptor, config.platform, config.created, saved.layers)
-    return Packed(image, str(wanted.source), source_id)
+    return Packed(image, str(wanted.source), source_id, is_made_here=True)
 
 
 def find_saved(saved: t.Sequence[SavedImage], pick: Pick, what: str) -> SavedImage:

@@ -63,6 +63,25 @@ options:
       - How many images to fetch from registries at once. Layers that images share are fetched once whatever it is.
     type: int
     default: 4
+  compression:
+    description:
+      - How the layers of images from engines and docker archives are compressed. Layers that are compressed already stay as they are.
+      - V(gzip) is read by every engine.
+      - V(zstd) is smaller and faster, but Docker 20.10 cannot load it (it says C(unexpected EOF)), and neither can anything else that is older than
+        Docker 23.0. The module warns when it is used. It wants the Python library C(zstandard) (Debian's C(python3-zstandard)).
+    type: str
+    choices: [gzip, zstd]
+    default: gzip
+  layer_reuse:
+    description:
+      - Which layers are the same. The manifest of an image from an engine or a docker archive is made here, so it may name the blob of
+        another image of the bundle.
+      - With V(content) it does if what is inside is equal (the diffID), whatever compressed it; layers are stored once. Layers
+        compressed with zstd are only used so if O(compression=zstd).
+      - With V(digest) only equal blobs are stored once.
+    type: str
+    choices: [content, digest]
+    default: content
   signing_key:
     description:
       - The SSH private key that signs the bundle. It has no passphrase, or C(ssh-agent) holds it.
@@ -81,6 +100,7 @@ options:
     default: ""
 requirements:
   - C(skopeo) 1.9 or later, for images from registries.
+  - The Python library C(zstandard), for O(compression=zstd).
   - C(ssh-keygen) of OpenSSH 8.3 or later.
   - The Python library C(zstandard) (Debian's C(python3-zstandard)), for docker archives that were compressed with zstd.
 seealso:
@@ -135,17 +155,23 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _pack
-from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._assemble import share_layers
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import GZIP, ZSTD, BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle, verify_blobs
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
-from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedImage, entry_data
+from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedImage, entry_data
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
     program_runner,
     run_module,
 )
-from ansible_collections.airlift.registry.plugins.module_utils._reasons import differences
+from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
+    differences,
+    noted_options,
+    option_differences,
+)
+from ansible_collections.airlift.registry.plugins.module_utils._reuse import CONTENT, DIGEST
 from ansible_collections.airlift.registry.plugins.module_utils._signature import NAMESPACE, Run
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo
 from ansible_collections.airlift.registry.plugins.module_utils._source import (
@@ -159,6 +185,11 @@ from ansible_collections.airlift.registry.plugins.module_utils._source_engine im
 from ansible_collections.airlift.registry.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_registry import RegistrySource
 
+ZSTD_WARNING = (
+    "compression=zstd: Docker before 23.0 (Debian 12 has 20.10) cannot load images from engines and docker archives of this bundle; "
+    "it says 'unexpected EOF'. Use gzip unless every engine is newer."
+)
+
 
 class BundleMaker:
     """Makes one bundle, if the one that is there is not already what is wanted."""
@@ -170,6 +201,11 @@ class BundleMaker:
         self.signing_key: str = params["signing_key"]
         self.run: Run = program_runner(module)
         self.wanted = parse_list(params["images"], params["platform"])
+        self.compression: str = params["compression"]
+        self.layer_reuse: str = params["layer_reuse"]
+        self.options = noted_options(params)
+        if self.compression == ZSTD:
+            module.warn(ZSTD_WARNING)
         self.parallel = max(1, params["parallel"])
         connect = functools.lru_cache(maxsize=1)(lambda: Engine(params["docker_host"], params["docker_timeout"]))
         self.kinds: dict[str, SourceKind] = {
@@ -185,8 +221,11 @@ class BundleMaker:
         _bundle_writer.check_replaceable(self.path)
         public_key = _public_key(self.signing_key, self.run)
         ids = identify_all(self.kinds, self.wanted, self.parallel)
-        before, reasons = self._current(public_key)
+        lock, reasons = self._current(public_key)
+        before = lock.images
         reasons += differences(before, ids)
+        if before:
+            reasons += option_differences(lock.options, self.options)
         images = before if not reasons else () if self.check_mode else self._write(ids)
         return {
             "changed": bool(reasons),
@@ -201,30 +240,32 @@ class BundleMaker:
             },
         }
 
-    def _current(self, public_key: str) -> tuple[t.Sequence[LockedImage], list[str]]:
-        """What the lock of the bundle that is there says, or why it does not count."""
+    def _current(self, public_key: str) -> tuple[Lock, list[str]]:
+        """The lock of the bundle that is there, or an empty one and why it does not count."""
         with tempfile.NamedTemporaryFile("w", prefix="airlift-", suffix=".signers") as signers:
             signers.write(f'maker namespaces="{NAMESPACE}" {public_key}\n')
             signers.flush()
             try:
                 bundle = load_bundle(self.path, signers.name, self.run)
             except InputError:
-                return (), [f"there is no bundle at {self.path}"]
+                return Lock(""), [f"there is no bundle at {self.path}"]
             except BundleError as error:
-                return (), [error.problem]
+                return Lock(""), [error.problem]
         problems = verify_blobs(bundle)
         if problems:
-            return (), [problems[0].problem]
-        return bundle.lock.images, []
+            return Lock(""), [problems[0].problem]
+        return bundle.lock, []
 
     def _write(self, ids: t.Mapping[Wanted, str]) -> t.Sequence[LockedImage]:
         with _bundle_writer.work_directory(self.path) as work:
-            store, packed = BlobStore(work), []
+            store, packed = BlobStore(work, self.compression), []
             for transport, kind in self.kinds.items():
                 wanted = [entry for entry in self.wanted if entry.source.transport == transport]
                 if wanted:
                     packed += kind.fetch(wanted, ids, store)
-            _bundle_writer.write_bundle(store, packed, self.path, self.signing_key, self.run)
+            if self.layer_reuse == CONTENT:
+                packed = share_layers(packed, (), self.compression == ZSTD, store)
+            _bundle_writer.write_bundle(store, packed, self.path, self.signing_key, self.run, self.options)
         return _pack.make_lock(packed).images
 
 
@@ -250,6 +291,8 @@ def main() -> None:
             "images": {"type": "list", "elements": "raw", "required": True},
             "platform": {"type": "str", "default": "linux/amd64"},
             "parallel": {"type": "int", "default": 4},
+            "compression": {"type": "str", "choices": [GZIP, ZSTD], "default": GZIP},
+            "layer_reuse": {"type": "str", "choices": [CONTENT, DIGEST], "default": CONTENT},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "authfile": {"type": "path", "default": ""},
             "cert_dir": {"type": "path", "default": ""},

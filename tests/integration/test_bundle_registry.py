@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shutil
@@ -206,6 +207,34 @@ def test_a_bundle_goes_back_into_a_registry(
         path = image["name"].partition("/")[2]
         told = json.loads(inspect(registry, f"docker://{registry.host}/{publish['namespace']}/{path}"))
         assert told["Digest"] == image["digest"]
+
+
+def test_layers_are_stored_once_whatever_compressed_them(
+    ansible: Ansible, registry: Registry, small: list[str], signer: Signer, tmp_path: Path
+) -> None:
+    """The registry's image was compressed by skopeo, the engine's would be by us; then each option that changes that."""
+    wanted = [f"docker://{registry.host}/app:v1", {"source": f"docker-daemon:{small[0]}", "name": "same:1"}]
+    make = {
+        "path": str(tmp_path / "b"),
+        "images": wanted,
+        "signing_key": str(signer.key),
+        "cert_dir": str(registry.certs),
+    }
+    options = ({}, {}, {"layer_reuse": "digest"}, {"compression": "zstd"}, {"compression": "zstd"})
+    tasks = []
+    for number, changes in enumerate(options):
+        lock = {"name": "lock", "ansible.builtin.slurp": {"src": f"{make['path']}/bundle.lock.yml"}}
+        tasks += [task("bundle", {**make, **changes}), {**lock, "register": f"lock{number}"}]
+    results = [run["localhost"] for run in ansible.play("localhost", tasks)]
+    made, locks = results[::2], [base64.b64decode(result["content"]).decode() for result in results[1::2]]
+    assert [result["changed"] for result in made] == [True, False, True, True, False], made
+    assert made[2]["reasons"] == ["layer_reuse was content, and is digest"]
+    assert made[3]["reasons"] == ["compression was gzip, and is zstd", "layer_reuse was digest, and is content"]
+    assert [lock.count('"diff_id"') for lock in locks] == [2, 2, 4, 2, 2]
+    assert [len(result.get("warnings", [])) for result in made] == [0, 0, 0, 1, 1]
+    assert "20.10" in made[3]["warnings"][0]
+    digests = {image["digest"] for result in made for image in result["images"] if "docker://" in image["source"]}
+    assert len(digests) == 1
 
 
 def test_errors_of_a_registry(ansible: Ansible, registry: Registry, signer: Signer, tmp_path: Path) -> None:

@@ -12,7 +12,11 @@ import typing as t
 import pytest
 
 from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedImage
-from ansible_collections.airlift.registry.plugins.module_utils._reasons import differences
+from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
+    differences,
+    noted_options,
+    option_differences,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._source import parse_wanted
 
 ID, OTHER_ID = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -111,3 +115,21 @@ DAEMON = dataclasses.replace(LOCK, name="docker.io/library/app:1", source="docke
 )
 def test_reasons(before: list[LockedImage], value: t.Any, source_id: str, reasons: list[str]) -> None:
     assert differences(before, {parse_wanted(value, "linux/amd64"): source_id}) == reasons
+
+
+DEFAULTS = {"compression": "gzip", "layer_reuse": "content", "parallel": 4}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "reasons"),
+    [
+        pytest.param({}, {}, [], id="defaults"),
+        pytest.param({}, {"parallel": 9}, [], id="what makes no difference"),
+        pytest.param({}, {"compression": "zstd"}, ["compression was gzip, and is zstd"], id="set"),
+        pytest.param({"layer_reuse": "digest"}, {}, ["layer_reuse was digest, and is content"], id="not set any more"),
+        pytest.param({"compression": "zstd"}, {"compression": "zstd"}, [], id="set as before"),
+    ],
+)
+def test_options(before: dict[str, t.Any], now: dict[str, t.Any], reasons: list[str]) -> None:
+    noted = [noted_options({**DEFAULTS, **options}) for options in (before, now)]
+    assert option_differences(*noted) == reasons
