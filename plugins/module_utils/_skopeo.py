@@ -54,6 +54,7 @@ _HINTS = (
     ("manifest unknown", "Check the repository and the tag; skopeo list-tags shows what is there."),
     ("x509", "Trust the registry's CA: put ca.crt into /etc/containers/certs.d/HOST[:PORT]/, or give ca_path."),
     ("file too large", "The registry sends more than the manifest says, so it is damaged or lies. Don't use it."),
+    ("no space left", "Make room beside the bundle and run this again; what has come is kept."),
     ("no such host", "Check the name of the registry and this host's DNS."),
 )
 

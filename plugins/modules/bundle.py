@@ -100,9 +100,8 @@ options:
     default: ""
 requirements:
   - C(skopeo) 1.9 or later, for images from registries.
-  - The Python library C(zstandard), for O(compression=zstd).
   - C(ssh-keygen) of OpenSSH 8.3 or later.
-  - The Python library C(zstandard) (Debian's C(python3-zstandard)), for docker archives that were compressed with zstd.
+  - The Python library C(zstandard) (Debian's C(python3-zstandard)), for O(compression=zstd) and for docker archives that were compressed with zstd.
 seealso:
   - module: airlift.registry.bundle_verify
   - module: airlift.registry.image_preload

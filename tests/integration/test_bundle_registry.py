@@ -220,7 +220,13 @@ def test_layers_are_stored_once_whatever_compressed_them(
         "signing_key": str(signer.key),
         "cert_dir": str(registry.certs),
     }
-    options = ({}, {}, {"layer_reuse": "digest"}, {"compression": "zstd"}, {"compression": "zstd"})
+    options: tuple[dict[str, str], ...] = (
+        {},
+        {},
+        {"layer_reuse": "digest"},
+        {"compression": "zstd"},
+        {"compression": "zstd"},
+    )
     tasks = []
     for number, changes in enumerate(options):
         lock = {"name": "lock", "ansible.builtin.slurp": {"src": f"{make['path']}/bundle.lock.yml"}}
