@@ -10,14 +10,17 @@ import os
 import time
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, unpacked_size
+from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, select
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
+from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
 from ansible_collections.airlift.registry.plugins.module_utils._plan import (
@@ -62,7 +65,9 @@ class ActionModule(ActionBase):
         started = time.monotonic()
         arguments = self._task.args
         bundles = [
-            load_bundle(_on_controller(path), _on_controller(arguments.get("allowed_signers", "")), run_program)
+            load_bundle(
+                _on_controller(path), _on_controller(arguments.get("allowed_signers", "")), run_program, self._unlock
+            )
             for path in _as_list(arguments.get("path"))
         ]
         selected = _select(bundles, _as_list(arguments.get("images")))
@@ -75,6 +80,13 @@ class ActionModule(ActionBase):
             sent = self._send(host, plan, images, snapshot["disk"]["staging_path"])
             self._ask_host(_request(plan, images))
         return {**_result(plan, snapshot, bundles), "bytes_sent": sent, "seconds": round(time.monotonic() - started, 2)}
+
+    def _unlock(self, medium: Medium) -> Opener:
+        """Decrypt a bundle, once for all hosts of the run, into the directory that Ansible removes when it ends."""
+        identity = self._task.args.get("identity") or ""
+        return decrypted_once(
+            medium, _on_controller(identity) if identity else "", constants.DEFAULT_LOCAL_TMP, run_program
+        )
 
     def _ask_host(self, request: dict[str, t.Any] | None) -> dict[str, t.Any]:
         """Run the host's half: without a request it answers what the host has, with one it carries it out."""

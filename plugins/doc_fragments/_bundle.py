@@ -12,7 +12,8 @@ class ModuleDocFragment:
 options:
   path:
     description:
-      - The bundle, a directory or a tar.
+      - The bundle, a directory or a tar. Of a tar in parts, or of one that is encrypted, the path of the tar itself, as V(app.tar) for
+        C(app.tar.001), C(app.tar.age) or C(app.tar.age.001).
     type: path
     required: true
 """

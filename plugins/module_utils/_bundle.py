@@ -27,6 +27,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _layout, _
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError, SignatureError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
 from ansible_collections.airlift.registry.plugins.module_utils._lock import MAX_LOCK, Lock, parse_lock
+from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 
 NAME_ANNOTATION = "io.containerd.image.name"
@@ -59,9 +60,16 @@ class Bundle:
         return select(self.images, names, f"Bundle {self.files.path}")
 
 
-def load_bundle(path: str, allowed_signers: str, run: _signature.Run) -> Bundle:
-    """Open the bundle at I(path) and take steps 1 to 6; raises BundleError, SignatureError or InputError."""
-    files = _layout.open_files(path)
+def load_bundle(path: str, allowed_signers: str, run: _signature.Run, unlock: _layout.Unlock | None = None) -> Bundle:
+    """Open the bundle at I(path) and take steps 1 to 6; raises BundleError, SignatureError or InputError.
+
+    An encrypted bundle needs I(unlock). When a bundle in parts is damaged, the error names the part.
+    """
+    with naming_parts(path):
+        return _load(_layout.open_files(path, unlock), allowed_signers, run)
+
+
+def _load(files: _layout.Files, allowed_signers: str, run: _signature.Run) -> Bundle:
     signer = _verify_signature(files, allowed_signers, run)
     sums = _verify_names(files)
     for name in _layout.HEAD:

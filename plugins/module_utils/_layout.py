@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""The files of a bundle, in a directory or in one uncompressed tar: names, sizes and byte ranges.
+"""The files of a bundle, in a directory or in one uncompressed tar (also one in parts, or encrypted): names, sizes and byte ranges.
 
 Nothing is ever extracted to a path that the bundle chose: a name is one of a fixed set or C(blobs/sha256/<64 hex>),
 it stands for a regular file, and it occurs once. Everything else is refused before a byte of it is read.
@@ -20,6 +20,7 @@ import typing as t
 from tarfile import ReadError, TarInfo
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener, find_medium
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
 
 LAYOUT = "oci-layout"
@@ -29,6 +30,9 @@ DOCKER_MANIFEST = "manifest.json"
 LOCK = "bundle.lock.yml"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
+
+# Decrypts what stands for a bundle's tar; how the plain tar is opened then.
+Unlock = t.Callable[[Medium], Opener]
 
 # The order of the tar: a reader has all that it needs for a plan before the first layer.
 HEAD = (LAYOUT, README, INDEX, LOCK, SUMS, SIGNATURE, DOCKER_MANIFEST)
@@ -130,11 +134,12 @@ class DirectoryFiles(Files):
 class TarFiles(Files):
     """A bundle that is one uncompressed tar: the headers are read once, the content where it lies."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, opener: Opener) -> None:
         self.path = path
+        self._opener = opener
         self._places: dict[str, tuple[int, int]] = {}
         try:
-            with tarfile.open(path, "r:", tarinfo=Member) as archive:
+            with opener() as stream, tarfile.open(fileobj=stream, mode="r:", tarinfo=Member) as archive:
                 for member in archive:
                     self._add(member)
         except (tarfile.TarError, EOFError) as error:
@@ -144,7 +149,7 @@ class TarFiles(Files):
         return {name: size for name, (offset, size) in self._places.items()}
 
     def open(self, name: str, offset: int = 0) -> t.BinaryIO:
-        stream = open(self.path, "rb")  # noqa: SIM115 - the caller closes it
+        stream = self._opener()
         stream.seek(self._places[name][0] + offset)
         return stream
 
@@ -158,12 +163,19 @@ class TarFiles(Files):
         self._places[name] = (member.offset_data, member.size)
 
 
-def open_files(path: str) -> Files:
-    """The files of the bundle at I(path); raises InputError or BundleError."""
+def open_files(path: str, unlock: Unlock | None = None) -> Files:
+    """The files of the bundle at I(path); raises InputError or BundleError. An encrypted one needs I(unlock)."""
     if os.path.isdir(path):
         return DirectoryFiles(path)
-    if os.path.isfile(path):
-        return TarFiles(path)
+    medium = find_medium(path)
+    if medium and not medium.is_encrypted:
+        return TarFiles(medium.path, medium.open)
+    if medium and unlock:
+        return TarFiles(medium.path, unlock(medium))
+    if medium:
+        raise InputError(
+            f"Bundle {medium.path} is encrypted", f"Decrypt it first: age --decrypt -i KEY -o {path} {medium.path}"
+        )
     raise InputError(f"There is no bundle at {path}", "Check the path; it is looked for on the host that runs Ansible.")
 
 

@@ -11,13 +11,17 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, HostError
+from ansible_collections.airlift.registry.plugins.module_utils._layout import Unlock
 from ansible_collections.airlift.registry.plugins.module_utils._signature import Run
 
 BUNDLE_ARGUMENTS: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
     "allowed_signers": {"type": "path", "required": True},
 }
+# Of modules that read a bundle which may be encrypted.
+IDENTITY_ARGUMENTS: dict[str, t.Any] = {"identity": {"type": "path", "default": ""}}
 ENGINE_ARGUMENTS: dict[str, t.Any] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
     "docker_timeout": {"type": "int", "default": 60},
@@ -46,6 +50,11 @@ def from_os_error(error: OSError) -> HostError:
     return HostError(
         f"{place}{error.strerror or error}", "Make room, or correct the owner and the rights there, and run this again."
     )
+
+
+def unlocker(module: AnsibleModule) -> Unlock:
+    """What decrypts a bundle for this module, with its option C(identity), into a file that is gone when the module ends."""
+    return lambda medium: decrypted(medium, module.params["identity"], module.tmpdir, program_runner(module))
 
 
 def program_runner(module: AnsibleModule) -> Run:

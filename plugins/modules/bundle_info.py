@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - airlift.registry._attributes
   - airlift.registry._bundle
+  - airlift.registry._identity
   - airlift.registry._trust
 attributes:
   check_mode:
@@ -150,8 +151,10 @@ from ansible_collections.airlift.registry.plugins.module_utils._layout import bl
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, entry_data, is_lock, read_lock
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     BUNDLE_ARGUMENTS,
+    IDENTITY_ARGUMENTS,
     program_runner,
     run_module,
+    unlocker,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
 
@@ -162,6 +165,7 @@ class Describer:
     def __init__(self, module: AnsibleModule) -> None:
         self.params = module.params
         self.run = program_runner(module)
+        self.unlock = unlocker(module)
 
     def describe(self) -> dict[str, t.Any]:
         """The module's result."""
@@ -173,7 +177,7 @@ class Describer:
         return result
 
     def _load(self, path: str) -> Bundle:
-        return load_bundle(path, self.params["allowed_signers"], self.run)
+        return load_bundle(path, self.params["allowed_signers"], self.run, self.unlock)
 
     def _lock_of(self, path: str) -> Lock:
         return read_lock(path) if is_lock(path) else self._load(path).lock
@@ -220,7 +224,7 @@ def _describe_image(bundle: Bundle, image: Image, users: t.Mapping[str, t.Sequen
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**BUNDLE_ARGUMENTS, "compare_to": {"type": "path", "default": ""}},
+        argument_spec={**BUNDLE_ARGUMENTS, **IDENTITY_ARGUMENTS, "compare_to": {"type": "path", "default": ""}},
         supports_check_mode=True,
     )
     run_module(module, lambda: Describer(module).describe())

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - airlift.registry._attributes
   - airlift.registry._engine
+  - airlift.registry._identity
   - airlift.registry._trust
 attributes:
   check_mode:
@@ -36,7 +37,8 @@ attributes:
 options:
   path:
     description:
-      - The bundles, each a directory or a tar on the controller.
+      - The bundles, each a directory or a tar on the controller. Of a tar in parts, or of one that is encrypted, the path of the tar itself, as
+        V(app.tar) for C(app.tar.001), C(app.tar.age) or C(app.tar.age.001).
     type: list
     elements: path
     required: true
@@ -156,7 +158,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airlift.registry.plugins.module_utils._archive import ArchiveImage, thin_archive
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import EngineError, HostError
-from ansible_collections.airlift.registry.plugins.module_utils._module import ENGINE_ARGUMENTS, run_module
+from ansible_collections.airlift.registry.plugins.module_utils._module import (
+    ENGINE_ARGUMENTS,
+    IDENTITY_ARGUMENTS,
+    run_module,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
 from ansible_collections.airlift.registry.plugins.module_utils._plan import temporary_name
 from ansible_collections.airlift.registry.plugins.module_utils._staging import DEFAULT_PATH, Staging, disk
@@ -262,6 +268,7 @@ def main() -> None:
             "transport": {"type": "str", "choices": ["auto", "push"], "default": "auto"},
             "bandwidth_limit": {"type": "int", "default": 0},
             "staging_path": {"type": "path", "default": DEFAULT_PATH},
+            **IDENTITY_ARGUMENTS,
             **ENGINE_ARGUMENTS,
             # Nothing for a snapshot, or the plan to carry out.
             "_request": {"type": "dict"},

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - airlift.registry._attributes
   - airlift.registry._bundle
+  - airlift.registry._identity
   - airlift.registry._trust
 attributes:
   check_mode:
@@ -118,10 +119,13 @@ from ansible_collections.airlift.registry.plugins.module_utils import _layout
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, verify_file
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError, RegistryError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
+from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     BUNDLE_ARGUMENTS,
+    IDENTITY_ARGUMENTS,
     program_runner,
     run_module,
+    unlocker,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
@@ -136,17 +140,21 @@ class Publisher:
         self.params = module.params
         self.check_mode = module.check_mode
         self.run = program_runner(module)
+        self.unlock = unlocker(module)
         self.registry = Registry(
             self.params["registry"], self.params["username"], self.params["password"], self.params["ca_path"]
         )
 
     def publish(self) -> dict[str, t.Any]:
         """Publish what the registry lacks; the module's result."""
-        bundle = load_bundle(self.params["path"], self.params["allowed_signers"], self.run)
+        bundle = load_bundle(self.params["path"], self.params["allowed_signers"], self.run, self.unlock)
         images = bundle.select(self.params["images"])
         plans = [self._plan(image) for image in images]
         if not self.check_mode:
-            self._upload(bundle, [(image, plan) for image, plan in zip(images, plans) if plan["action"] == "publish"])
+            with naming_parts(self.params["path"]):
+                self._upload(
+                    bundle, [(image, plan) for image, plan in zip(images, plans) if plan["action"] == "publish"]
+                )
         shown = [{key: value for key, value in plan.items() if key != "missing"} for plan in plans]
         return {
             "changed": any(plan["action"] == "publish" for plan in plans),
@@ -265,6 +273,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BUNDLE_ARGUMENTS,
+            **IDENTITY_ARGUMENTS,
             "registry": {"type": "str", "required": True},
             "namespace": {"type": "str", "default": ""},
             "images": {"type": "list", "elements": "str", "default": []},

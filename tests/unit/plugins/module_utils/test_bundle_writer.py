@@ -67,7 +67,7 @@ def test_a_directory_can_be_read_by_everybody_and_a_tar_is_in_order(tmp_path: Pa
         "0o644"
     }
     bundles.make_bundle(tmp_path / "bundle.tar", signer, CONTENTS)
-    names = list(_layout.TarFiles(str(tmp_path / "bundle.tar")).sizes())
+    names = list(_layout.open_files(str(tmp_path / "bundle.tar")).sizes())
     layers = {_layout.blob_name(layer.blob.digest) for entry in packed for layer in entry.image.layers}
     assert names[: len(_layout.HEAD)] == list(_layout.HEAD)
     assert set(names[-len(layers) :]) == layers
