@@ -32,5 +32,5 @@ wait "$builds" || {
 trap 'kill -- "-$tools" "-$garage" 2>/dev/null || true' EXIT
 
 # Much of the time is spent waiting for hosts, so one worker more than there are cores. The longest come first.
-pytest --verbose --numprocesses "$(($(nproc) + 1))" --dist loadgroup --no-loadscope-reorder \
+pytest --verbose --numprocesses "$(($(nproc) + 1))" --no-loadscope-reorder \
     tests/integration/test_molecule.py tests/integration tests/unit

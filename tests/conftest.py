@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,9 +24,13 @@ os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".venv" / "collections")
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests go to one worker, because they share fixtures; a file may give its tests groups of their own."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+class ByFile(LoadScopeScheduling):
+    """A file's tests go to one worker, because they share fixtures; each molecule scenario goes its own way."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file.endswith("test_molecule.py") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: t.Any) -> ByFile:
+    return ByFile(config, log)

@@ -19,9 +19,7 @@ MINUTES = 15
 SHOWN_LINES = 150
 
 
-@pytest.mark.parametrize(
-    "scenario", [pytest.param(name, marks=pytest.mark.xdist_group(f"molecule {name}")) for name in SCENARIOS]
-)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: str) -> None:
     log = ROOT / ".cache" / f"molecule-{scenario}.log"
     log.parent.mkdir(exist_ok=True)
