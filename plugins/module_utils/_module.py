@@ -22,6 +22,13 @@ BUNDLE_ARGUMENTS: dict[str, t.Any] = {
 }
 # Of modules that read a bundle which may be encrypted.
 IDENTITY_ARGUMENTS: dict[str, t.Any] = {"identity": {"type": "path", "default": ""}}
+IMAGE_FILE_ARGUMENTS: dict[str, t.Any] = {
+    "lock": {"type": "path", "default": ""},
+    "compose_files": {"type": "list", "elements": "path", "default": []},
+    "compose_variables": {"type": "dict", "default": {}},
+    "kubernetes_files": {"type": "list", "elements": "path", "default": []},
+    "file_transport": {"type": "str", "choices": ["docker", "docker-daemon"], "default": "docker"},
+}
 ENGINE_ARGUMENTS: dict[str, t.Any] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
     "docker_timeout": {"type": "int", "default": 60},

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._choice import ALL
-from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
 from ansible_collections.airlift.registry.plugins.module_utils._pick import parse_place
 from ansible_collections.airlift.registry.plugins.module_utils._reference import (
@@ -26,6 +26,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
     is_digest,
     normalize,
     parse_source,
+    repository_of,
 )
 
 # Transports whose images may have several platforms.
@@ -34,11 +35,22 @@ MULTI_PLATFORM = ("docker", "oci", "oci-archive")
 
 @dataclass(frozen=True)
 class Wanted:
-    """An image that shall be in the bundle: its full reference there, its source, and its platforms (C(all) is every one)."""
+    """An image that shall be in the bundle: its full reference there, its source, and its platforms (C(all) is every one).
+
+    C(digest) is the one by which its source must know it, when a lock says so.
+    """
 
     name: str
     source: Source
     platforms: tuple[str, ...]
+    digest: str = ""
+
+    @property
+    def location(self) -> str:
+        """Where the source has it: in a registry under its digest, if that is known, because a tag may have moved."""
+        if self.digest and self.source.transport == "docker":
+            return f"{repository_of(self.source.location)}@{self.digest}"
+        return self.source.location
 
 
 class SourceKind(t.Protocol):
@@ -54,11 +66,16 @@ class SourceKind(t.Protocol):
 def parse_list(values: t.Sequence[t.Any], platform: str) -> list[Wanted]:
     """The option C(images), I(platform) being the one of entries that name none; raises InputError."""
     wanted = [parse_wanted(value, platform) for value in values]
+    check_names(wanted)
+    return wanted
+
+
+def check_names(wanted: t.Sequence[Wanted]) -> None:
+    """Raise InputError when one name is to be two images."""
     names = [entry.name for entry in wanted]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name} is in the list of images more than once", "Give each image a name of its own.")
-    return wanted
 
 
 def parse_wanted(value: t.Any, platform: str) -> Wanted:
@@ -80,9 +97,30 @@ def parse_wanted(value: t.Any, platform: str) -> Wanted:
 
 
 def identify_all(kinds: t.Mapping[str, SourceKind], wanted: t.Sequence[Wanted], parallel: int) -> dict[Wanted, str]:
-    """The digest by which its source knows each image, several asked at once."""
+    """The digest by which its source knows each image, several asked at once.
+
+    Raises InputError with the list of all that a lock wants and that have moved or are gone.
+    """
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
-        return dict(zip(wanted, pool.map(lambda entry: kinds[entry.source.transport].identify(entry), wanted)))
+        jobs = {entry: pool.submit(kinds[entry.source.transport].identify, entry) for entry in wanted}
+    problems = [problem for entry, job in jobs.items() if (problem := _lock_problem(entry, job))]
+    if problems:
+        raise InputError(
+            f"The lock cannot be followed: {'; '.join(problems)}",
+            "Bring back what it names, or make a bundle without the lock, from the list of images, to get a new one.",
+        )
+    return {entry: job.result() for entry, job in jobs.items()}
+
+
+def _lock_problem(wanted: Wanted, job: concurrent.futures.Future[str]) -> str:
+    if not wanted.digest:
+        return ""
+    error = job.exception()
+    if isinstance(error, AirliftError):
+        return f"{wanted.name} cannot be had ({error.problem})"
+    if job.result() != wanted.digest:
+        return f"{wanted.name} was {wanted.digest} at {wanted.source} and is {job.result()} now"
+    return ""
 
 
 def _platforms(value: t.Any, default: str, source: Source) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class RegistrySource:
         self._documents: dict[Wanted, bytes] = {}
 
     def identify(self, wanted: Wanted) -> str:
-        self._documents[wanted] = data = self._skopeo.manifest(wanted.source.location)
+        self._documents[wanted] = data = self._skopeo.manifest(wanted.location)
         asked, found = wanted.source.location.partition("@")[2], _oci.digest_of(data)
         if asked not in ("", found):
             raise damaged(str(wanted.source), asked)

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - airlift.registry._attributes
   - airlift.registry._engine
+  - airlift.registry._image_files
 attributes:
   check_mode:
     support: full
@@ -50,9 +51,10 @@ options:
       - A name with one platform means that platform's manifest. With V(all), or with every platform that its index has, it means the index
         as it was served, attestations included. With some of several it means an index without the others, which has another
         digest; the digests of its manifests stay.
+      - At least one of this, O(lock), O(compose_files) and O(kubernetes_files) is required.
     type: list
     elements: raw
-    required: true
+    default: []
   platform:
     description:
       - The platform to take of an image that has several, where O(images) names none.
@@ -117,6 +119,24 @@ EXAMPLES = r"""
       - docker-daemon:worker:1.4
       - source: docker://registry.example.com/tools/backup:7
         name: backup:7
+
+- name: Make the same bundle again, on another day and machine
+  airlift.registry.bundle:
+    path: /srv/bundles/again.tar
+    signing_key: ~/.ssh/airlift
+    lock: /srv/git/site/bundle.lock.yml
+
+- name: Pack what a site runs, one image of it from elsewhere
+  airlift.registry.bundle:
+    path: /srv/bundles/site.tar
+    signing_key: ~/.ssh/airlift
+    compose_files: [/srv/git/site/compose.yml]
+    compose_variables:
+      VERSION: "1.4"
+    kubernetes_files: [/srv/git/site/manifests.yml]
+    images:
+      - source: docker-daemon:app:1.4
+        name: registry.example.com/app:1.4
 """
 
 RETURN = r"""
@@ -162,6 +182,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Bu
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedImage, entry_data
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
+    IMAGE_FILE_ARGUMENTS,
     program_runner,
     run_module,
 )
@@ -177,12 +198,12 @@ from ansible_collections.airlift.registry.plugins.module_utils._source import (
     SourceKind,
     Wanted,
     identify_all,
-    parse_list,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._source_archive import ArchiveSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_engine import DaemonSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_registry import RegistrySource
+from ansible_collections.airlift.registry.plugins.module_utils._wanted import check_locked, wanted_images
 
 ZSTD_WARNING = (
     "compression=zstd: Docker before 23.0 (Debian 12 has 20.10) cannot load images from engines and docker archives of this bundle; "
@@ -199,7 +220,7 @@ class BundleMaker:
         self.path: str = params["path"]
         self.signing_key: str = params["signing_key"]
         self.run: Run = program_runner(module)
-        self.wanted = parse_list(params["images"], params["platform"])
+        self.wanted, self.locked = wanted_images(params)
         self.compression: str = params["compression"]
         self.layer_reuse: str = params["layer_reuse"]
         self.options = noted_options(params)
@@ -264,6 +285,7 @@ class BundleMaker:
                     packed += kind.fetch(wanted, ids, store)
             if self.layer_reuse == CONTENT:
                 packed = share_layers(packed, (), self.compression == ZSTD, store)
+            check_locked(self.locked, packed)
             _bundle_writer.write_bundle(store, packed, self.path, self.signing_key, self.run, self.options)
         return _pack.make_lock(packed).images
 
@@ -287,7 +309,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "images": {"type": "list", "elements": "raw", "required": True},
+            "images": {"type": "list", "elements": "raw", "default": []},
+            **IMAGE_FILE_ARGUMENTS,
             "platform": {"type": "str", "default": "linux/amd64"},
             "parallel": {"type": "int", "default": 4},
             "compression": {"type": "str", "choices": [GZIP, ZSTD], "default": GZIP},
@@ -297,6 +320,7 @@ def main() -> None:
             "cert_dir": {"type": "path", "default": ""},
             **ENGINE_ARGUMENTS,
         },
+        required_one_of=[("images", "lock", "compose_files", "kubernetes_files")],
         supports_check_mode=True,
     )
     run_module(module, lambda: BundleMaker(module).make())
