@@ -169,6 +169,37 @@ def test_digests_survive_the_journey(ansible: Ansible, registry: Registry, signe
     assert results[4]["images"][0]["platform"] == "linux/arm64"
 
 
+def test_a_lock_is_followed_although_a_tag_has_moved(
+    ansible: Ansible, registry: Registry, small: list[str], signer: Signer, tmp_path: Path
+) -> None:
+    """The same bytes again; and of what the registry has not, one list."""
+    push(registry, small[0], "app:moving", "oci")
+    common = {"signing_key": str(signer.key), "cert_dir": str(registry.certs)}
+    moving = {"images": [f"docker://{registry.host}/app:moving"], **common}
+    first = ansible.local("bundle", {**moving, "path": str(tmp_path / "first")})
+    push(registry, small[1], "app:moving", "oci")
+    lock = tmp_path / "first/bundle.lock.yml"
+    (tmp_path / "gone.lock.yml").write_text(
+        lock.read_text().replace(first["images"][0]["digest"], f"sha256:{'0' * 64}")
+    )
+    again, gone, moved = (
+        run["localhost"]
+        for run in ansible.play(
+            "localhost",
+            [
+                task("bundle", {**common, "path": str(tmp_path / "again"), "lock": str(lock)}),
+                task("bundle", {**common, "path": str(tmp_path / "gone"), "lock": str(tmp_path / "gone.lock.yml")}),
+                task("bundle", {**moving, "path": str(tmp_path / "moved")}),
+            ],
+        )
+    )
+    assert again["images"] == first["images"]
+    assert (tmp_path / "again/SHA256SUMS").read_bytes() == (tmp_path / "first/SHA256SUMS").read_bytes()
+    assert moved["images"][0]["digest"] != first["images"][0]["digest"]
+    assert f"The lock cannot be followed: {registry.host}/app:moving cannot be had" in gone["problem"]
+    assert not (tmp_path / "gone").exists()
+
+
 @pytest.mark.parametrize("name", ["b", "b.tar"], ids=["directory", "tar"])
 def test_a_bundle_goes_back_into_a_registry(
     ansible: Ansible, registry: Registry, small: list[str], signer: Signer, tmp_path: Path, name: str
