@@ -42,7 +42,7 @@ class BlobStore:
 
     def has(self, blob: _oci.Descriptor) -> bool:
         """Whether a blob is there and is what its name says. It belongs to the bundle then; what is damaged is removed."""
-        if blob.digest in self._used:
+        if self.is_known(blob):
             return True
         path = self.path(blob.digest)
         if not os.path.isfile(path):
@@ -52,6 +52,10 @@ class BlobStore:
             return False
         self._used.add(blob.digest)
         return True
+
+    def is_known(self, blob: _oci.Descriptor) -> bool:
+        """Whether a blob of the bundle has been verified. Nothing is read."""
+        return blob.digest in self._used
 
     @property
     def algorithms(self) -> str:

@@ -49,7 +49,7 @@ class RegistrySource:
         pulls = {
             found.descriptor.digest: (entry, found) for entry, choice in choices.items() for found in choice.entries
         }
-        claims = _Claims()
+        claims = _Claims(store)
         with concurrent.futures.ThreadPoolExecutor(self._parallel) as pool:
             jobs = [pool.submit(self._pull, *pull, store, claims) for pull in pulls.values()]
             try:
@@ -64,11 +64,10 @@ class RegistrySource:
         location = f"{repository_of(wanted.source.location)}@{entry.descriptor.digest}"
         self._bring_manifest(wanted, location, entry.descriptor, store)
         blobs = blobs_of(entry, store.read(entry.descriptor, location), f"Manifest docker://{location}")
-        with claims.hold({blob.digest for blob in blobs}):
-            if entry.descriptor.media_type == _oci.DOCKER_MANIFEST and not store.has(blobs[0]):
+        with claims.hold([blob for blob in blobs if not store.has(blob)]) as missing:
+            if entry.descriptor.media_type == _oci.DOCKER_MANIFEST and blobs[0] in missing:
                 store.add_blob([self._skopeo.config(location)], blobs[0], f"docker://{location}")
-            missing = [blob for blob in blobs if not store.has(blob)]
-            if missing:
+            if any(not store.is_known(blob) for blob in missing):
                 self._skopeo.pull(location, max(blob.size for blob in missing), store.algorithms)
             for blob in missing:
                 if not store.has(blob):
@@ -84,18 +83,28 @@ class RegistrySource:
 class _Claims:
     """Who fetches which blob, so that images that share one wait for it instead of fetching it again."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
         self._changed = threading.Condition()
         self._taken: set[str] = set()
 
     @contextmanager
-    def hold(self, digests: t.Collection[str]) -> t.Iterator[None]:
+    def hold(self, blobs: t.Sequence[_oci.Descriptor]) -> t.Iterator[list[_oci.Descriptor]]:
+        """Wait until nobody fetches any of the blobs; those that are lacking then."""
         with self._changed:
-            self._changed.wait_for(lambda: self._taken.isdisjoint(digests))
-            self._taken.update(digests)
+            self._changed.wait_for(lambda: self._taken.isdisjoint(_digests(self._lacking(blobs))))
+            missing = self._lacking(blobs)
+            self._taken |= _digests(missing)
         try:
-            yield
+            yield missing
         finally:
             with self._changed:
-                self._taken.difference_update(digests)
+                self._taken -= _digests(missing)
                 self._changed.notify_all()
+
+    def _lacking(self, blobs: t.Sequence[_oci.Descriptor]) -> list[_oci.Descriptor]:
+        return [blob for blob in blobs if not self._store.is_known(blob)]
+
+
+def _digests(blobs: t.Iterable[_oci.Descriptor]) -> set[str]:
+    return {blob.digest for blob in blobs}
