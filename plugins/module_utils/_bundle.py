@@ -18,6 +18,7 @@ Steps, in this order, none of them skipped:
 from __future__ import annotations
 
 import concurrent.futures
+import io
 import os
 import re
 import typing as t
@@ -26,13 +27,12 @@ from dataclasses import dataclass
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci, _signature
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError, SignatureError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
-from ansible_collections.airlift.registry.plugins.module_utils._lock import MAX_LOCK, Lock, parse_lock
+from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, parse_lock
 from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 
 NAME_ANNOTATION = "io.containerd.image.name"
 REF_ANNOTATION = "org.opencontainers.image.ref.name"  # image specification, "Pre-Defined Annotation Keys"
-MAX_SUMS = 64 * 1024 * 1024
 
 _GZIP_TRAILER = 4
 
@@ -74,8 +74,9 @@ def _load(files: _layout.Files, allowed_signers: str, run: _signature.Run) -> Bu
     sums = _verify_names(files)
     for name in _layout.HEAD:
         if name not in (_layout.SUMS, _layout.SIGNATURE):
+            files.check_size(name, _layout.MAX_SMALL)
             verify_file(files, sums, name)
-    lock = parse_lock(files.read(_layout.LOCK, MAX_LOCK))
+    lock = parse_lock(files.read(_layout.LOCK, _layout.MAX_SMALL))
     images = tuple(_images(files))
     _verify_lock(files, images, lock)
     return Bundle(files, signer, images, sums, lock)
@@ -127,19 +128,27 @@ def _verify_signature(files: _layout.Files, allowed_signers: str, run: _signatur
             f"Bundle {files.path} is not signed",
             "Make it with signing_key, or sign it: ssh-keygen -Y sign -n airlift-bundle -f KEY SHA256SUMS",
         )
-    message = files.read(_layout.SUMS, MAX_SUMS)
+    message = files.read(_layout.SUMS, _layout.MAX_SMALL)
     signature = files.read(_layout.SIGNATURE, _signature.MAX_SIGNATURE)
     return _signature.verify(message, signature, allowed_signers, f"Bundle {files.path}", run)
 
 
+def _sum_lines(files: _layout.Files) -> t.Iterator[str]:
+    """The lines as sha256sum(1) reads them, which knows no other end of a line."""
+    for line in io.BytesIO(files.read(_layout.SUMS, _layout.MAX_SMALL)):
+        yield line.removesuffix(b"\n").decode(errors="replace")
+
+
 def _verify_names(files: _layout.Files) -> dict[str, str]:
     sums: dict[str, str] = {}
-    for line in files.read(_layout.SUMS, MAX_SUMS).decode(errors="replace").splitlines():
+    for line in _sum_lines(files):
         match = _SUM_LINE.fullmatch(line)
         if not match:
             raise BundleError(
                 f"SHA256SUMS in bundle {files.path} has a line that is no checksum: {line[:80]!r}", _AGAIN
             )
+        if match[2] in sums:
+            raise BundleError(f"SHA256SUMS in bundle {files.path} names {match[2]} twice", _AGAIN)
         sums[match[2]] = match[1]
     present = set(files.sizes()) - {_layout.SUMS, _layout.SIGNATURE}
     for name in sorted(present.symmetric_difference(sums)):

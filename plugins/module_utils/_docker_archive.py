@@ -12,7 +12,6 @@ config called C(sha256:<hex>) or C(config.json)). Layers are compressed as they 
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 import tarfile
@@ -23,11 +22,12 @@ from ansible_collections.airlift.registry.plugins.module_utils import _oci
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
-from ansible_collections.airlift.registry.plugins.module_utils._layout import Member
+from ansible_collections.airlift.registry.plugins.module_utils._layout import TAR_ERRORS, Member, tar_members
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
 from ansible_collections.airlift.registry.plugins.module_utils._uncompress import Peeked, Reader, uncompressed
 
-_MAX_DOCUMENTS = 64 * 1024 * 1024  # of all small files together, so that an archive cannot fill the memory
+_MAX_DOCUMENTS = 16 * 1024 * 1024  # of all small files together, so that an archive cannot fill the memory
+_MAX_HOPS = 16  # from link to link; docker save links equal layers to the first of them
 _MEMBER = re.compile(
     r"(?:manifest\.json|repositories|index\.json|oci-layout|config\.json|blobs(?:/sha256(?:/[0-9a-f]{64})?)?"
     r"|sha256:[0-9a-f]{64}|(?:sha256:)?[0-9a-f]{64}\.tar\.gz|[0-9a-f]{64}(?:\.json|\.tar|/(?:VERSION|json|layer\.tar))?)"
@@ -49,9 +49,9 @@ def read_archive(stream: Reader, store: BlobStore, what: str) -> list[SavedImage
     contents = _Contents(what)
     try:
         with tarfile.open(fileobj=t.cast(t.Any, uncompressed(stream, what)), mode="r|", tarinfo=Member) as archive:
-            for member in archive:
+            for member in tar_members(archive):
                 contents.add(archive, member, store)
-    except (tarfile.TarError, EOFError) as error:
+    except TAR_ERRORS as error:
         raise InputError(f"{what} is no archive, or is cut short ({error})", _SAVE_AGAIN) from error
     return contents.images()
 
@@ -76,16 +76,18 @@ class _Contents:
             self._links[name] = posixpath.normpath(member.linkname)
         elif member.isreg():
             self._add_file(name, member.size, t.cast(t.IO[bytes], archive.extractfile(member)), store)
+        elif not member.isdir():
+            raise InputError(f"{self._what} holds a special file, {name}", _SAVE_AGAIN)
 
     def images(self) -> list[SavedImage]:
         if "manifest.json" not in self._documents:
             raise InputError(f"{self._what} has no manifest.json, so it is cut short or no docker archive", _SAVE_AGAIN)
         try:
-            entries = json.loads(self._documents["manifest.json"])
+            entries = _oci.parse_json(self._documents["manifest.json"], f"manifest.json of {self._what}")
             return [self._image(entry) for entry in entries]
         except AirliftError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"manifest.json of {self._what} cannot be understood ({error!r})", _SAVE_AGAIN) from error
 
     def _add_file(self, name: str, size: int, content: t.IO[bytes], store: BlobStore) -> None:
@@ -108,7 +110,7 @@ class _Contents:
         return SavedImage(config, layers, tuple(normalize(tag) for tag in entry.get("RepoTags") or ()))
 
     def _resolve(self, name: str, files: t.Mapping[str, t.Any]) -> str:
-        for _hop in range(len(self._links) + 1):
+        for _hop in range(_MAX_HOPS):
             if name in files:
                 return name
             name = self._links.get(name, name)
@@ -116,7 +118,7 @@ class _Contents:
 
     def _no_image(self, name: str) -> InputError:
         return InputError(
-            f"{self._what} is no image: it holds {name!r}, so it is the file system of a container, as docker export writes it",
+            f"{self._what} is no image: it holds {name[:200]!r}, so it is the file system of a container, as docker export writes it",
             "Save the image instead (docker save), or make one of this file (docker import) and save that.",
         )
 

@@ -12,12 +12,13 @@ it stands for a regular file, and it occurs once. Everything else is refused bef
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import stat
 import tarfile
 import typing as t
-from tarfile import ReadError, TarInfo
+from tarfile import GNUTYPE_SPARSE, ReadError, TarInfo
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener, find_medium
@@ -38,8 +39,11 @@ Unlock = t.Callable[[Medium], Opener]
 HEAD = (LAYOUT, README, INDEX, LOCK, SUMS, SIGNATURE, DOCKER_MANIFEST)
 BLOBS = "blobs/sha256/"
 CHUNK = 1024 * 1024
+MAX_FILES = 65_536  # of a bundle or an archive; names alone must not fill the memory
+MAX_SMALL = 8 * 1024 * 1024  # bytes of a file that is no blob: the checksums of as many files as there may be
 
 _MAX_HEADER = 64 * 1024  # of a tar's extended headers, which tarfile reads as a whole
+_MAX_SIZE = 1 << 50  # bytes of one file: what no disk has, and every file system can still be asked for
 _BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")
 _DIRECTORIES = ("", ".", "blobs", "blobs/sha256")
 _AGAIN = "Copy the bundle again from where it was made, or make it anew."
@@ -51,13 +55,37 @@ def blob_name(digest: str) -> str:
 
 
 class Member(TarInfo):
-    """A tar member whose header cannot fill the memory."""
+    """A tar member whose header can neither fill the memory nor lead back to where the reader was."""
 
     def _proc_member(self, tarfile: tarfile.TarFile) -> tarfile.TarInfo:
         # The entry point that the library leaves to subclasses; of a file only the place is noted there.
-        if not self.isreg() and self.size > _MAX_HEADER:
+        if not self.isreg() and not 0 <= self.size <= _MAX_HEADER:
             raise ReadError(f"it has a header of {self.size} bytes")
-        return t.cast(TarInfo, t.cast(t.Any, super())._proc_member(tarfile))
+        # No engine and no bundle has sparse files, and their maps may be longer than the memory.
+        if self.type == GNUTYPE_SPARSE:
+            raise ReadError("it has a sparse file")
+        found = t.cast(TarInfo, t.cast(t.Any, super())._proc_member(tarfile))
+        if not 0 <= found.size <= _MAX_SIZE:
+            raise ReadError(f"it has a file of {str(found.size)[:40]} bytes")
+        return found
+
+    def _no_sparse(self, *_arguments: t.Any) -> t.NoReturn:
+        raise ReadError("it has a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _no_sparse
+
+
+# What tarfile raises for headers that it cannot make sense of.
+TAR_ERRORS = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
+
+
+def tar_members(archive: tarfile.TarFile) -> t.Iterator[tarfile.TarInfo]:
+    """The members one by one, without keeping them; raises one of TAR_ERRORS, also for more than MAX_FILES of them."""
+    for number, member in enumerate(iter(archive.next, None)):
+        if number >= MAX_FILES:
+            raise ReadError(f"it has more than {MAX_FILES} files")
+        t.cast(t.Any, archive).members.clear()
+        yield member
 
 
 class Files:
@@ -86,9 +114,13 @@ class Files:
 
     def read(self, name: str, limit: int) -> bytes:
         """A small file as a whole; raises BundleError when it is missing or larger than I(limit)."""
+        self.check_size(name, limit)
+        return b"".join(self.chunks(name))
+
+    def check_size(self, name: str, limit: int) -> None:
+        """Raise BundleError when a file is missing or larger than I(limit)."""
         if self._size(name) > limit:
             raise BundleError(f"{name} in bundle {self.path} is larger than {limit} bytes", _AGAIN)
-        return b"".join(self.chunks(name))
 
     def digest(self, name: str) -> str:
         """The sha256 of a file, as 64 hexadecimal digits."""
@@ -109,7 +141,9 @@ class DirectoryFiles(Files):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._sizes = dict(self._walk(""))
+        self._sizes = dict(itertools.islice(self._walk(""), MAX_FILES + 1))
+        if len(self._sizes) > MAX_FILES:
+            raise BundleError(f"Bundle {path} has more than {MAX_FILES} files", _AGAIN)
 
     def sizes(self) -> dict[str, int]:
         return self._sizes
@@ -140,9 +174,9 @@ class TarFiles(Files):
         self._places: dict[str, tuple[int, int]] = {}
         try:
             with opener() as stream, tarfile.open(fileobj=stream, mode="r:", tarinfo=Member) as archive:
-                for member in archive:
+                for member in tar_members(archive):
                     self._add(member)
-        except (tarfile.TarError, EOFError) as error:
+        except TAR_ERRORS as error:
             raise BundleError(f"Bundle {path} is no tar, or is damaged ({error})", _AGAIN) from error
 
     def sizes(self) -> dict[str, int]:
@@ -204,7 +238,7 @@ def write_tar(files: Files, names: t.Iterable[str], target: t.BinaryIO) -> None:
 def _check_entry(path: str, name: str, is_regular: bool) -> None:
     if name not in HEAD and not _BLOB.fullmatch(name):
         raise BundleError(
-            f"Bundle {path} holds {name!r}, which is no file of a bundle",
+            f"Bundle {path} holds {name[:200]!r}, which is no file of a bundle",
             "Don't use it; ask whoever made it for another copy.",
         )
     if not is_regular:

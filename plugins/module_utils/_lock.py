@@ -12,6 +12,7 @@ blocks of such lines or one JSON object per line. What was not written by format
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import typing as t
@@ -22,7 +23,8 @@ from ansible_collections.airlift.registry.plugins.module_utils._oci import canon
 from ansible_collections.airlift.registry.plugins.module_utils._reference import is_digest
 
 VERSION = 1
-MAX_LOCK = 64 * 1024 * 1024
+MAX_LOCK = 8 * 1024 * 1024
+_MAX_LINE = 64 * 1024
 _FIRST = b"version: "
 
 
@@ -86,6 +88,7 @@ _SECTIONS: tuple[tuple[str, type[Entry], bool], ...] = (
     ("images", LockedImage, True),
     ("blobs", LockedBlob, False),
 )
+_KEYS = {field.name for _section, kind, _is_block in _SECTIONS for field in dataclasses.fields(kind)}
 _DIGESTS = ("id", "digest", "index", "config", "diff_id", "base")
 
 
@@ -115,10 +118,11 @@ def format_lock(lock: Lock) -> bytes:
 def parse_lock(data: bytes) -> Lock:
     """Read what format_lock wrote, and nothing else; raises BundleError."""
     try:
-        version, created, *lines = data.decode().removesuffix("\n").split("\n")
+        lines = (line.decode().removesuffix("\n") for line in io.BytesIO(data))
+        version = next(lines, "")[:80]
         if version != f"version: {VERSION}":
             raise ValueError(version)
-        lock = Lock(_value(created, "created"), **_sections(lines))
+        lock = Lock(_value(next(lines, ""), "created"), **_sections(lines))
         # One lock has one spelling, because its digest is the bundle's ID.
         if format_lock(lock) != data:
             raise ValueError("it is written in another way")
@@ -165,30 +169,35 @@ def _pair(line: str) -> tuple[str, t.Any]:
     return key, json.loads(value)
 
 
-def _sections(lines: t.Sequence[str]) -> dict[str, tuple[t.Any, ...]]:
+def _sections(lines: t.Iterable[str]) -> dict[str, tuple[t.Any, ...]]:
+    kinds = {section: kind for section, kind, _is_block in _SECTIONS}
     sections: dict[str, list[dict[str, t.Any]]] = {}
     items: list[dict[str, t.Any]] = []
     for line in lines:
-        if line.endswith(":") and not line.startswith(" "):
+        if len(line) > _MAX_LINE:
+            raise ValueError(line[:80])
+        if line.endswith(":") and line[:-1] in kinds:
             items = sections.setdefault(line[:-1], [])
         elif line.startswith("  - {"):
-            items.append(json.loads(line[4:]))
+            items.append(_flat(json.loads(line[4:])))
         elif line.startswith("  - "):
-            items.append(dict([_pair(line[4:])]))
+            items.append(_flat([_pair(line[4:])]))
         elif line.startswith("    ") and items:
-            items[-1].update([_pair(line[4:])])
+            items[-1].update(_flat([_pair(line[4:])]))
         else:
             raise ValueError(line[:80])
-    kinds = {section: kind for section, kind, _is_block in _SECTIONS}
-    return {section: tuple(_entry(kinds[section], item) for item in found) for section, found in sections.items()}
+    return {section: tuple(kinds[section](**item) for item in found) for section, found in sections.items()}
 
 
-def _entry(kind: type[Entry], item: dict[str, t.Any]) -> Entry:
-    """An entry whose values have their types, and whose digests are digests."""
-    for key, value in item.items():
+def _flat(item: t.Any) -> dict[str, t.Any]:
+    """Some values of an entry, if they have their types, and the digests are digests. What is wrong does not stay in memory."""
+    found = dict(item)
+    if not found or not found.keys() <= _KEYS:
+        raise ValueError(str(item)[:80])
+    for key, value in found.items():
         if not (_is_size(value) if key == "size" else _is_text(value, key in _DIGESTS)):
             raise ValueError(f"{key}: {value!r}"[:80])
-    return kind(**item)
+    return found
 
 
 def _is_size(value: t.Any) -> bool:

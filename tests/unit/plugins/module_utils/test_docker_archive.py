@@ -214,8 +214,8 @@ def test_refuses_a_manifest(tmp_path: Path, change: t.Callable[[t.Any], t.Any], 
 @pytest.mark.parametrize(
     ("member", "problem"),
     [
-        pytest.param(Member("manifest.json", b"{"), "cannot be understood", id="cut short"),
-        pytest.param(Member("manifest.json", b"[" * 100_000), "cannot be understood", id="nested deeper than a stack"),
+        pytest.param(Member("manifest.json", b"{"), "is not JSON", id="cut short"),
+        pytest.param(Member("manifest.json", b"[" * 100_000), "is not JSON", id="nested deeper than a stack"),
         pytest.param(Member("manifest.json", b" " * (5 << 20)), "no manifest.json", id="larger than any document"),
         pytest.param(Member("oci-layout", b"{}"), "no manifest.json", id="none"),
     ],
@@ -282,9 +282,9 @@ def test_refuses_a_symlink_out_of_the_archive(tmp_path: Path) -> None:
 
 def test_documents_cannot_fill_the_memory(tmp_path: Path) -> None:
     document = b"{" + b" " * (4 * 1024 * 1024 - 1)
-    names = [f"blobs/sha256/{hashlib.sha256(bytes([number])).hexdigest()}" for number in range(17)]
+    names = [f"blobs/sha256/{hashlib.sha256(bytes([number])).hexdigest()}" for number in range(5)]
     stream = io.BytesIO(gzip.compress(tar(Member(name, document) for name in names), 1))
-    with pytest.raises(InputError, match="holds more than 67108864 bytes of documents"):
+    with pytest.raises(InputError, match="holds more than 16777216 bytes of documents"):
         read_archive(stream, BlobStore(str(tmp_path)), "docker archive a.tar")
 
 
