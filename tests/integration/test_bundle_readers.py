@@ -49,8 +49,9 @@ def make(directory: Path, signer: Signer, pack: t.Callable[[BlobStore], list[Pac
     packed: list[Packed] = []
     for path in (directory / "b", directory / "b.tar"):
         with _bundle_writer.work_directory(str(path)) as work:
-            packed = pack(BlobStore(work))
-            _bundle_writer.write_bundle(work, packed, str(path), str(signer.key), run_program)
+            store = BlobStore(work)
+            packed = pack(store)
+            _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program)
     return Made(directory / "b", directory / "b.tar", packed)
 
 
