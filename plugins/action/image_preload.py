@@ -15,10 +15,10 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, unpacked_size
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
-from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
-from ansible_collections.airlift.registry.plugins.module_utils._image import Image, select
+from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
@@ -29,6 +29,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._plan import (
     is_change,
     make_plan,
 )
+from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
@@ -70,14 +71,15 @@ class ActionModule(ActionBase):
             )
             for path in _as_list(arguments.get("path"))
         ]
-        selected = _select(bundles, _as_list(arguments.get("images")))
+        selected = choose_images(bundles, _as_list(arguments.get("images")))
         snapshot = self._ask_host(None)
         images = {image: selected[image] for image in for_platform(list(selected), snapshot["engine"])}
-        plan = make_plan(list(images), snapshot)
-        check_disk(plan, snapshot, _unpacked_sizes(images))
+        plan, pool = make_plan(list(images), snapshot), Pool(bundles)
+        pool.check(_needs(plan), f"Host {host}")
+        check_disk(plan, snapshot, _unpacked_sizes(images, pool))
         sent = 0
         if (is_change(plan) or plan["leftovers"]["blobs"]) and not self._task.check_mode:
-            sent = self._send(host, plan, images, snapshot["disk"]["staging_path"])
+            sent = self._send(host, plan, pool, snapshot["disk"]["staging_path"])
             self._ask_host(_request(plan, images))
         return {**_result(plan, snapshot, bundles), "bytes_sent": sent, "seconds": round(time.monotonic() - started, 2)}
 
@@ -96,9 +98,11 @@ class ActionModule(ActionBase):
             raise ModuleFailed(answer)
         return answer
 
-    def _send(self, host: str, plan: dict[str, t.Any], images: t.Mapping[Image, Bundle], staging_path: str) -> int:
-        home = {layer.blob.digest: bundle.files for image, bundle in images.items() for layer in image.layers}
-        blobs = [Blob(blob["digest"], blob["size"], blob["offset"], home[blob["digest"]]) for blob in plan["blobs"]]
+    def _send(self, host: str, plan: dict[str, t.Any], pool: Pool, staging_path: str) -> int:
+        blobs = [
+            Blob(blob["digest"], blob["size"], blob["offset"], pool.home(blob["digest"]).files)
+            for blob in plan["blobs"]
+        ]
         progress = Progress(
             host, sum(blob.size - blob.offset for blob in blobs), _show if is_wanted(os.environ) else _hide
         )
@@ -133,33 +137,18 @@ def _hide(line: str) -> None:
     """Nobody watches."""
 
 
-def _select(bundles: t.Sequence[Bundle], names: t.Sequence[str]) -> dict[Image, Bundle]:
-    """The wanted images, each with the bundle that it is in."""
-    if not bundles:
-        raise InputError("No bundle was given", "Set path to one bundle or several.")
-    images = [(image, bundle) for bundle in bundles for image in bundle.images]
-    selected = set(
-        select(
-            [image for image, _bundle in images], names, f"Bundle {', '.join(bundle.files.path for bundle in bundles)}"
-        )
-    )
-    chosen: dict[tuple[str, str], tuple[Image, Bundle]] = {}
-    for image, bundle in images:
-        known = chosen.setdefault((image.name, image.platform), (image, bundle))
-        if known[0].manifest != image.manifest and image in selected:
-            raise InputError(
-                f"{image.name} is another image in {bundle.files.path} than in {known[1].files.path}",
-                "Give the bundle that you mean, or choose images that only one of them has.",
-            )
-    return dict(found for found in chosen.values() if found[0] in selected)
+def _needs(plan: t.Mapping[str, t.Any]) -> list[Need]:
+    """The layers that the plan sends, each with an image that needs it."""
+    return [
+        Need(image["name"], layer["digest"])
+        for image in plan["images"]
+        for layer in image["layers"]
+        if layer["action"] == "send"
+    ]
 
 
-def _unpacked_sizes(images: t.Mapping[Image, Bundle]) -> dict[str, int]:
-    return {
-        layer.blob.digest: unpacked_size(bundle.files, layer)
-        for image, bundle in images.items()
-        for layer in image.layers
-    }
+def _unpacked_sizes(images: t.Iterable[Image], pool: Pool) -> dict[str, int]:
+    return {layer.blob.digest: pool.unpacked_size(layer) for image in images for layer in image.layers}
 
 
 def _request(plan: dict[str, t.Any], images: t.Mapping[Image, Bundle]) -> dict[str, t.Any]:

@@ -31,17 +31,21 @@ _GZIP = 16 + zlib.MAX_WBITS  # zlib's number for a gzip header
 class BlobStore:
     """The directory C(blobs/sha256) of a bundle that is being made under I(root). Several threads may use it.
 
-    I(compression) is for layers that come as plain tars.
+    I(compression) is for layers that come as plain tars. Blobs of the digests I(left_out) are not kept.
     """
 
-    def __init__(self, root: str, compression: str = GZIP) -> None:
+    def __init__(self, root: str, compression: str = GZIP, left_out: t.Collection[str] = ()) -> None:
         self.root = root
         self._compression = compression
         self._used: set[str] = set()
+        self.left_out = left_out
         os.makedirs(os.path.join(root, BLOBS), exist_ok=True)
 
     def has(self, blob: _oci.Descriptor) -> bool:
-        """Whether a blob is there and is what its name says. It belongs to the bundle then; what is damaged is removed."""
+        """Whether a blob is there and is what its name says. It belongs to the bundle then; what is damaged is removed.
+
+        A blob that is left out is as good as there.
+        """
         if self.is_known(blob):
             return True
         path = self.path(blob.digest)
@@ -54,8 +58,8 @@ class BlobStore:
         return True
 
     def is_known(self, blob: _oci.Descriptor) -> bool:
-        """Whether a blob of the bundle has been verified. Nothing is read."""
-        return blob.digest in self._used
+        """Whether a blob of the bundle has been verified, or is left out of it. Nothing is read."""
+        return blob.digest in self._used or blob.digest in self.left_out
 
     @property
     def algorithms(self) -> str:
@@ -127,8 +131,11 @@ class BlobStore:
         return Layer(_oci.Descriptor(coder.media_type, digest, size), f"sha256:{coder.content.hexdigest()}")
 
     def _keep(self, path: str, digest: str) -> None:
-        os.rename(path, self.path(digest))
-        self._used.add(digest)
+        if digest in self.left_out:
+            os.unlink(path)
+        else:
+            os.rename(path, self.path(digest))
+            self._used.add(digest)
 
     @contextmanager
     def _scratch(self) -> t.Iterator[t.IO[bytes]]:

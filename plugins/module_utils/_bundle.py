@@ -12,7 +12,8 @@ Steps, in this order, none of them skipped:
 3. SHA256SUMS names exactly the files that are there, each blob under its own digest.
 4. The small files (layout, index, lock, docker manifest) have the checksums that were signed.
 5. Every index, manifest and config has its digest and its size, and they fit each other and the lock.
-6. Every layer is there in its size. Its content is verified where it is read (here on demand, or on the host).
+6. Every layer is there in its size, or the lock says which base has it. Its content is verified where it is read (here on
+   demand, or on the host).
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class Bundle:
         """What other bundles know it by."""
         return f"sha256:{self.sums[_layout.LOCK]}"
 
+    @property
+    def name(self) -> str:
+        """What people know it by: its file or directory, wherever that is."""
+        return os.path.basename(os.path.abspath(self.files.path))
+
     def select(self, names: t.Sequence[str]) -> tuple[Image, ...]:
         """The images of these names on all their platforms, all when I(names) is empty; raises InputError for one that is not here."""
         return select(self.images, names, f"Bundle {self.files.path}")
@@ -78,6 +84,7 @@ def _load(files: _layout.Files, allowed_signers: str, run: _signature.Run) -> Bu
             verify_file(files, sums, name)
     lock = parse_lock(files.read(_layout.LOCK, _layout.MAX_SMALL))
     images = tuple(_images(files))
+    _verify_layers(files, images, lock)
     _verify_lock(files, images, lock)
     return Bundle(files, signer, images, sums, lock)
 
@@ -92,7 +99,7 @@ def verify_file(files: _layout.Files, sums: t.Mapping[str, str], name: str) -> N
 
 
 def verify_blobs(bundle: Bundle) -> list[BundleError]:
-    """Verify the content of every blob, on all cores; what is wrong, in the order of the names."""
+    """Verify the content of every blob that is there, on all cores; what is wrong, in the order of the names."""
 
     def problem(name: str) -> BundleError | None:
         try:
@@ -104,16 +111,17 @@ def verify_blobs(bundle: Bundle) -> list[BundleError]:
     users = blob_users(bundle)
     # hashlib lets go of the interpreter's lock, so threads are enough.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return [error for error in pool.map(problem, sorted(users)) if error]
+        return [error for error in pool.map(problem, sorted(users.keys() & bundle.sums.keys())) if error]
 
 
 def blob_users(bundle: Bundle) -> dict[str, list[str]]:
-    """The names of the images that use each blob, by the blob's file name."""
+    """The names of the images that use each blob, also one that was left out, by the blob's file name."""
     users: dict[str, list[str]] = {name: [] for name in bundle.sums if name.startswith(_layout.BLOBS)}
     for image in bundle.images:
         for blob in (image.manifest, image.config, *(layer.blob for layer in image.layers)):
-            if image.name not in users[_layout.blob_name(blob.digest)]:
-                users[_layout.blob_name(blob.digest)].append(image.name)
+            names = users.setdefault(_layout.blob_name(blob.digest), [])
+            if image.name not in names:
+                names.append(image.name)
     return users
 
 
@@ -211,8 +219,12 @@ def _verify_lock(files: _layout.Files, images: t.Sequence[Image], lock: Lock) ->
     """The lock is what people and the next bundle go by, so it must tell the truth."""
     here = {(image.name, image.platform, image.manifest.digest, image.target.digest) for image in images}
     said = {(entry.name, entry.platform, entry.digest, entry.index or entry.digest) for entry in lock.images}
-    layers = {(layer.blob.digest, layer.diff_id, layer.blob.size) for image in images for layer in image.layers}
-    blobs = {(entry.digest, entry.diff_id, entry.size) for entry in lock.blobs}
+    layers = {
+        (layer.blob.digest, layer.diff_id, layer.blob.size, _oci.compression_of(layer.blob.media_type))
+        for image in images
+        for layer in image.layers
+    }
+    blobs = {(entry.digest, entry.diff_id, entry.size, entry.compression or "gzip") for entry in lock.blobs}
     for name in sorted(entry[0] for entry in here.symmetric_difference(said)):
         raise BundleError(f"{name} is not the same in bundle.lock.yml and in index.json of bundle {files.path}", _AGAIN)
     for digest in sorted(entry[0] for entry in layers.symmetric_difference(blobs)):
@@ -226,10 +238,21 @@ def _image(files: _layout.Files, name: str, descriptor: _oci.Descriptor, index: 
     config = _oci.parse_config(_document(files, manifest.config, f"The config of {name}"), f"The config of {name}")
     if len(config.diff_ids) != len(manifest.layers):
         raise BundleError(f"{name} has {len(manifest.layers)} layers and {len(config.diff_ids)} diffIDs", _AGAIN)
-    for blob in manifest.layers:
-        _check_size(files, blob, name)
     layers = tuple(Layer(blob, diff_id) for blob, diff_id in zip(manifest.layers, config.diff_ids))
     return Image(name, descriptor, manifest.config, config.platform, config.created, layers, index)
+
+
+def _verify_layers(files: _layout.Files, images: t.Sequence[Image], lock: Lock) -> None:
+    left_out = {blob.digest for blob in lock.blobs if blob.base}
+    for image in images:
+        for layer in image.layers:
+            if layer.blob.digest not in left_out:
+                _check_size(files, layer.blob, image.name)
+            elif _layout.blob_name(layer.blob.digest) in files.sizes():
+                raise BundleError(
+                    f"Layer {layer.blob.digest} is in bundle {files.path}, though its lock says that it was left out",
+                    _AGAIN,
+                )
 
 
 def _check_size(files: _layout.Files, blob: _oci.Descriptor, what: str) -> None:

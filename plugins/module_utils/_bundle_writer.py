@@ -14,6 +14,7 @@ import typing as t
 from contextlib import contextmanager
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _pack, _signature
+from ansible_collections.airlift.registry.plugins.module_utils._bases import NO_BASES, Bases
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, InputError
@@ -70,11 +71,12 @@ def write_bundle(
     signing_key: str,
     run: _signature.Run,
     options: t.Sequence[LockedOption] = (),
+    bases: Bases = NO_BASES,
 ) -> None:
     """Finish the bundle whose blobs are in I(store) and put it at I(path), a tar if that ends in C(.tar). I(options) are for the lock."""
     work = store.root
     store.remove_unused()
-    for name, content in _pack.documents(packed, options).items():
+    for name, content in _pack.documents(packed, options, bases).items():
         with open(os.path.join(work, name), "wb") as target:
             target.write(content)
     _write_sums(work)

@@ -53,12 +53,16 @@ class LockedImage:
 
 @dataclass(frozen=True)
 class LockedBlob:
-    """A layer, each once. C(base) is the ID of the bundle that has it when this one has not."""
+    """A layer, each once. C(base) is the ID of the bundle that has it when this one has not.
+
+    C(compression) is empty for gzip, which nearly all layers have, else C(zstd) or C(none).
+    """
 
     digest: str
     diff_id: str
     size: int
     base: str = ""
+    compression: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ def parse_lock(data: bytes) -> Lock:
         if version != f"version: {VERSION}":
             raise ValueError(version)
         lock = Lock(_value(next(lines, ""), "created"), **_sections(lines))
+        _check_bases(lock)
         # One lock has one spelling, because its digest is the bundle's ID.
         if format_lock(lock) != data:
             raise ValueError("it is written in another way")
@@ -141,11 +146,22 @@ def is_lock(path: str) -> bool:
 
 def read_lock(path: str) -> Lock:
     """The lock in a file of its own; raises BundleError."""
+    return parse_lock(lock_bytes(path))
+
+
+def lock_bytes(path: str) -> bytes:
+    """The content of a lock file, from which the ID of its bundle follows; raises BundleError when it is too large for one."""
     with open(path, "rb") as stream:
         data = stream.read(MAX_LOCK + 1)
     if len(data) > MAX_LOCK:
         raise BundleError(f"{path} is larger than {MAX_LOCK} bytes", "Give the bundle.lock.yml of a bundle.")
-    return parse_lock(data)
+    return data
+
+
+def _check_bases(lock: Lock) -> None:
+    """Whatever was left out is in a bundle that the lock names."""
+    for base in {blob.base for blob in lock.blobs if blob.base} - {base.id for base in lock.bases}:
+        raise ValueError(f"it does not name the base {base}")
 
 
 def _json(value: t.Any) -> str:

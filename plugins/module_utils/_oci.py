@@ -109,6 +109,14 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def compression_of(media_type: str) -> str:
+    """How a layer of this media type is compressed: C(gzip), C(zstd), or C(none)."""
+    for name in ("gzip", "zstd"):
+        if media_type.endswith(name):
+            return name
+    return "none"
+
+
 def canonical_json(value: t.Any) -> bytes:
     """JSON with one spelling only: the same value always makes the same bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -13,11 +13,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci
+from ansible_collections.airlift.registry.plugins.module_utils._bases import NO_BASES, Bases, lock_layers
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._lock import (
     Lock,
-    LockedBlob,
     LockedImage,
     LockedOption,
     format_lock,
@@ -42,7 +42,9 @@ class Packed:
     is_made_here: bool = False
 
 
-def documents(packed: t.Sequence[Packed], options: t.Sequence[LockedOption] = ()) -> dict[str, bytes]:
+def documents(
+    packed: t.Sequence[Packed], options: t.Sequence[LockedOption] = (), bases: Bases = NO_BASES
+) -> dict[str, bytes]:
     """The bundle's small files by name, without checksums and signature. I(options) are noted in the lock."""
     images = sorted((entry.image for entry in packed), key=lambda image: (image.name, image.platform))
     return {
@@ -50,19 +52,25 @@ def documents(packed: t.Sequence[Packed], options: t.Sequence[LockedOption] = ()
         _layout.README: README,
         _layout.INDEX: _oci.canonical_json(_index(images)),
         _layout.DOCKER_MANIFEST: _oci.canonical_json(_docker_manifest(images)),
-        _layout.LOCK: format_lock(make_lock(packed, options=options)),
+        _layout.LOCK: format_lock(make_lock(packed, options=options, bases=bases)),
     }
 
 
-def make_lock(packed: t.Sequence[Packed], created: str = "", options: t.Sequence[LockedOption] = ()) -> Lock:
-    """The lock of these images. I(created) is by default the time of the newest of them, so that the same images make the same lock."""
+def make_lock(
+    packed: t.Sequence[Packed], created: str = "", options: t.Sequence[LockedOption] = (), bases: Bases = NO_BASES
+) -> Lock:
+    """The lock of these images, without the layers that I(bases) have.
+
+    I(created) is by default the time of the newest of them, so that the same images make the same lock.
+    """
     ordered = sorted(packed, key=lambda entry: (entry.image.name, entry.image.platform))
-    layers = {layer.blob.digest: layer for entry in ordered for layer in entry.image.layers}
+    blobs, used = lock_layers((layer for entry in ordered for layer in entry.image.layers), bases)
     return Lock(
         created or newest(entry.image.created for entry in ordered),
         tuple(_locked_image(entry) for entry in ordered),
-        tuple(LockedBlob(digest, layer.diff_id, layer.blob.size) for digest, layer in sorted(layers.items())),
-        options=tuple(options),
+        blobs,
+        used,
+        tuple(options),
     )
 
 

@@ -29,6 +29,22 @@ def option_differences(before: t.Sequence[LockedOption], now: t.Sequence[LockedO
     return [f"{name} was {had[name]}, and is {has[name]}" for name in sorted(OPTIONS) if had[name] != has[name]]
 
 
+def taken_differences(before: t.Sequence[LockedImage], taken: t.Sequence[LockedImage]) -> list[str]:
+    """What differs between the images of a lock and those that are I(taken) over from other bundles, by name."""
+    had, want = _by_name(before), _by_name(taken)
+    reasons = [f"{name} is not in it" for name in sorted(want.keys() - had.keys())] if before else []
+    return reasons + [
+        f"{name} is another image in it" for name in sorted(had.keys() & want.keys()) if had[name] != want[name]
+    ]
+
+
+def _by_name(entries: t.Iterable[LockedImage]) -> dict[str, set[LockedImage]]:
+    found: dict[str, set[LockedImage]] = {}
+    for entry in entries:
+        found.setdefault(entry.name, set()).add(entry)
+    return found
+
+
 def differences(before: t.Sequence[LockedImage], ids: t.Mapping[Wanted, str]) -> list[str]:
     """What differs between the images of a lock and the wanted ones with the digests that their sources know them by."""
     had: dict[str, list[LockedImage]] = {}

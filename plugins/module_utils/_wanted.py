@@ -24,8 +24,12 @@ from ansible_collections.airlift.registry.plugins.module_utils._source import (
 )
 
 
-def wanted_images(params: t.Mapping[str, t.Any]) -> tuple[list[Wanted], tuple[LockedImage, ...]]:
+def wanted_images(
+    params: t.Mapping[str, t.Any], has_others: bool = False
+) -> tuple[list[Wanted], tuple[LockedImage, ...]]:
     """The images that the module's options ask for, and what the lock says of those that are from it; raises InputError.
+
+    There must be some, unless the bundle I(has_others), which come from elsewhere.
 
     An image of a file that the list or the lock has, under its name or from its source, is that of the list or the lock.
     """
@@ -39,7 +43,7 @@ def wanted_images(params: t.Mapping[str, t.Any]) -> tuple[list[Wanted], tuple[Lo
     ]
     more = [entry for entry in dict.fromkeys(found) if entry and entry.name not in names]
     check_names(more)
-    if not chosen and not more:
+    if not chosen and not more and not has_others:
         raise InputError("There are no images for the bundle", "Set images, lock, compose_files or kubernetes_files.")
     return [*chosen, *more], lock.images
 

@@ -46,6 +46,9 @@ options:
       - In a file with several images, C(PATH:REFERENCE) is the one with that name, C(PATH:@0) the first one, and C(PATH:sha256:HEX) the one with
         that image ID, or in an OCI layout with that manifest or index.
       - Images of registries and OCI layouts keep their digests. Those of engines and docker archives have none, so their manifests are made here.
+      - V(bundle:PATH) takes over all images of another bundle, V(bundle:PATH:REFERENCE) one of them on all its platforms. They keep their bytes
+        and what the lock says of their source. Layers that one bundle left out are taken from the others in the list. Of two bundles with the
+        same name the later one counts, and an image that is named counts more.
       - A mapping has C(source), and optionally C(name) (the full reference in the bundle, by default the one of the source) and
         C(platforms) (a list of platforms, or of the one word C(all); by default O(platform)).
       - A name with one platform means that platform's manifest. With V(all), or with every platform that its index has, it means the index
@@ -77,13 +80,28 @@ options:
   layer_reuse:
     description:
       - Which layers are the same. The manifest of an image from an engine or a docker archive is made here, so it may name the blob of
-        another image of the bundle.
+        another image of the bundle, or of one in O(base).
       - With V(content) it does if what is inside is equal (the diffID), whatever compressed it; layers are stored once. Layers
         compressed with zstd are only used so if O(compression=zstd).
       - With V(digest) only equal blobs are stored once.
     type: str
     choices: [content, digest]
     default: content
+  base:
+    description:
+      - The bundles that whoever gets this one has already, each as the bundle or as its C(bundle.lock.yml) alone. Their layers are left out;
+        the lock names the bundle that has each. Manifests and configs are never left out.
+      - Bundles are verified with O(allowed_signers). A lock file alone is not signed, and is taken for what it says.
+      - A base may be incremental itself; of what it left out this bundle names the home too.
+    type: list
+    elements: path
+    default: []
+  allowed_signers:
+    description:
+      - A file with the public keys that may sign the bundles in O(base) and O(images), in the format that ssh-keygen(1) describes under
+        ALLOWED SIGNERS. Required with such bundles.
+    type: path
+    default: ""
   signing_key:
     description:
       - The SSH private key that signs the bundle. It has no passphrase, or C(ssh-agent) holds it.
@@ -137,6 +155,24 @@ EXAMPLES = r"""
     images:
       - source: docker-daemon:app:1.4
         name: registry.example.com/app:1.4
+
+- name: Pack only what is new since last month's bundle, of which the lock file is enough
+  airlift.registry.bundle:
+    path: /srv/bundles/2026-12.tar
+    signing_key: ~/.ssh/airlift
+    base:
+      - /srv/bundles/2026-11.lock.yml
+    images:
+      - docker-daemon:app:1.5
+
+- name: Make one full bundle of both
+  airlift.registry.bundle:
+    path: /srv/bundles/all.tar
+    signing_key: ~/.ssh/airlift
+    allowed_signers: /etc/airlift/allowed_signers
+    images:
+      - bundle:/srv/bundles/2026-11.tar
+      - bundle:/srv/bundles/2026-12.tar
 """
 
 RETURN = r"""
@@ -165,9 +201,23 @@ images:
       created: "2026-11-20T08:00:00Z"
       source: docker-daemon:app:1.4
       source_id: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+bases:
+  description: The bundles that have what was left out, each with C(id) and C(name); empty in check mode when a bundle would be made.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - id: sha256:4d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      name: 2026-11.tar
+left_out:
+  description: Bytes of the layers that were left out; 0 in check mode when a bundle would be made.
+  returned: success
+  type: int
+  sample: 0
 """
 
 import functools
+import os
 import tempfile
 import typing as t
 
@@ -175,11 +225,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _pack
 from ansible_collections.airlift.registry.plugins.module_utils._assemble import share_layers
+from ansible_collections.airlift.registry.plugins.module_utils._bases import (
+    Bases,
+    base_differences,
+    combine,
+    reuse_differences,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import GZIP, ZSTD, BlobStore
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle, verify_blobs
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, verify_blobs
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
-from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedImage, entry_data
+from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, entry_data
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
     IMAGE_FILE_ARGUMENTS,
@@ -190,8 +246,9 @@ from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
     differences,
     noted_options,
     option_differences,
+    taken_differences,
 )
-from ansible_collections.airlift.registry.plugins.module_utils._reuse import CONTENT, DIGEST
+from ansible_collections.airlift.registry.plugins.module_utils._reuse import CONTENT, DIGEST, stand_ins
 from ansible_collections.airlift.registry.plugins.module_utils._signature import NAMESPACE, Run
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo
 from ansible_collections.airlift.registry.plugins.module_utils._source import (
@@ -200,6 +257,11 @@ from ansible_collections.airlift.registry.plugins.module_utils._source import (
     identify_all,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._source_archive import ArchiveSource
+from ansible_collections.airlift.registry.plugins.module_utils._source_bundle import (
+    BundleSource,
+    read_base,
+    split_portions,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._source_engine import DaemonSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airlift.registry.plugins.module_utils._source_registry import RegistrySource
@@ -209,6 +271,9 @@ ZSTD_WARNING = (
     "compression=zstd: Docker before 23.0 (Debian 12 has 20.10) cannot load images from engines and docker archives of this bundle; "
     "it says 'unexpected EOF'. Use gzip unless every engine is newer."
 )
+
+# The manifests of these images are made here, so they may use layers of others.
+_MADE_HERE = ("docker-daemon", "docker-archive")
 
 
 class BundleMaker:
@@ -220,7 +285,10 @@ class BundleMaker:
         self.path: str = params["path"]
         self.signing_key: str = params["signing_key"]
         self.run: Run = program_runner(module)
-        self.wanted, self.locked = wanted_images(params)
+        self.base: list[str] = params["base"]
+        self.allowed_signers: str = params["allowed_signers"]
+        self.portions, images = split_portions(params["images"])
+        self.wanted, self.locked = wanted_images({**params, "images": images}, bool(self.portions))
         self.compression: str = params["compression"]
         self.layer_reuse: str = params["layer_reuse"]
         self.options = noted_options(params)
@@ -240,54 +308,95 @@ class BundleMaker:
         """Make the bundle if there is a reason to; the module's result."""
         _bundle_writer.check_replaceable(self.path)
         public_key = _public_key(self.signing_key, self.run)
+        bases = self._bases()
+        taken = BundleSource(self.portions, self._load)
+        taken.check([entry.name for entry in self.wanted], bases.homes)
         ids = identify_all(self.kinds, self.wanted, self.parallel)
-        lock, reasons = self._current(public_key)
-        before = lock.images
-        reasons += differences(before, ids)
+        before, reasons = self._current(public_key)
         if before:
-            reasons += option_differences(lock.options, self.options)
-        images = before if not reasons else () if self.check_mode else self._write(ids)
+            reasons += self._reasons(before, ids, taken, bases)
+        lock = (
+            before.lock if before and not reasons else Lock("") if self.check_mode else self._write(ids, taken, bases)
+        )
         return {
             "changed": bool(reasons),
             "path": self.path,
             "reasons": reasons,
-            "images": [entry_data(entry) for entry in images],
+            "images": [entry_data(entry) for entry in lock.images],
+            "bases": [entry_data(entry) for entry in lock.bases],
+            "left_out": sum(blob.size for blob in lock.blobs if blob.base),
             "diff": {
-                "before": {entry.name: entry.source_id for entry in before},
-                "after": {
-                    wanted.name: source_id for wanted, source_id in sorted(ids.items(), key=lambda item: item[0].name)
-                },
+                "before": {entry.name: entry.source_id for entry in (before.lock.images if before else ())},
+                "after": dict(
+                    sorted(
+                        [
+                            *((wanted.name, source_id) for wanted, source_id in ids.items()),
+                            *((entry.name, entry.source_id) for entry in taken.locked),
+                        ]
+                    )
+                ),
             },
         }
 
-    def _current(self, public_key: str) -> tuple[Lock, list[str]]:
-        """The lock of the bundle that is there, or an empty one and why it does not count."""
+    def _load(self, path: str) -> Bundle:
+        if not self.allowed_signers:
+            raise InputError(
+                f"Nobody is named who may have signed bundle {path}",
+                "Set allowed_signers to a file with their public keys.",
+            )
+        return load_bundle(path, self.allowed_signers, self.run)
+
+    def _bases(self) -> Bases:
+        for path in self.base:
+            if os.path.realpath(path) == os.path.realpath(self.path):
+                raise InputError(f"{path} cannot be its own base", "Give the new bundle another path.")
+        return combine([read_base(path, self._load) for path in self.base])
+
+    def _current(self, public_key: str) -> tuple[Bundle | None, list[str]]:
+        """The bundle that is there, or why it does not count."""
         with tempfile.NamedTemporaryFile("w", prefix="airlift-", suffix=".signers") as signers:
             signers.write(f'maker namespaces="{NAMESPACE}" {public_key}\n')
             signers.flush()
             try:
                 bundle = load_bundle(self.path, signers.name, self.run)
             except InputError:
-                return Lock(""), [f"there is no bundle at {self.path}"]
+                return None, [f"there is no bundle at {self.path}"]
             except BundleError as error:
-                return Lock(""), [error.problem]
+                return None, [error.problem]
         problems = verify_blobs(bundle)
         if problems:
-            return Lock(""), [problems[0].problem]
-        return bundle.lock, []
+            return None, [problems[0].problem]
+        return bundle, []
 
-    def _write(self, ids: t.Mapping[Wanted, str]) -> t.Sequence[LockedImage]:
+    def _reasons(self, before: Bundle, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases) -> list[str]:
+        """Why the bundle that is there is not what is wanted."""
+        names = {entry.name for entry in taken.locked}
+        reasons = differences([entry for entry in before.lock.images if entry.name not in names], ids)
+        reasons += taken_differences(before.lock.images, taken.locked)
+        reasons += base_differences(before.lock, [layer for image in before.images for layer in image.layers], bases)
+        reasons += option_differences(before.lock.options, self.options)
+        if self.layer_reuse != CONTENT:
+            return reasons
+        ours = {wanted.name for wanted in ids if wanted.source.transport in _MADE_HERE}
+        others = [layer for image in before.images if image.name not in ours for layer in image.layers]
+        chosen = stand_ins([*others, *bases.layers], self.compression == ZSTD)
+        return reasons + reuse_differences(
+            {image.name: image.layers for image in before.images if image.name in ours}, chosen
+        )
+
+    def _write(self, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases) -> Lock:
         with _bundle_writer.work_directory(self.path) as work:
-            store, packed = BlobStore(work, self.compression), []
+            store = BlobStore(work, self.compression, bases.homes)
+            packed = taken.fetch(store)
             for transport, kind in self.kinds.items():
                 wanted = [entry for entry in self.wanted if entry.source.transport == transport]
                 if wanted:
                     packed += kind.fetch(wanted, ids, store)
             if self.layer_reuse == CONTENT:
-                packed = share_layers(packed, (), self.compression == ZSTD, store)
+                packed = share_layers(packed, bases.layers, self.compression == ZSTD, store)
             check_locked(self.locked, packed)
-            _bundle_writer.write_bundle(store, packed, self.path, self.signing_key, self.run, self.options)
-        return _pack.make_lock(packed).images
+            _bundle_writer.write_bundle(store, packed, self.path, self.signing_key, self.run, self.options, bases)
+        return _pack.make_lock(packed, options=self.options, bases=bases)
 
 
 def _public_key(signing_key: str, run: Run) -> str:
@@ -315,6 +424,8 @@ def main() -> None:
             "parallel": {"type": "int", "default": 4},
             "compression": {"type": "str", "choices": [GZIP, ZSTD], "default": GZIP},
             "layer_reuse": {"type": "str", "choices": [CONTENT, DIGEST], "default": CONTENT},
+            "base": {"type": "list", "elements": "path", "default": []},
+            "allowed_signers": {"type": "path", "default": ""},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "authfile": {"type": "path", "default": ""},
             "cert_dir": {"type": "path", "default": ""},

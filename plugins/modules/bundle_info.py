@@ -115,10 +115,15 @@ images:
           diff_id: sha256:3d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
           size: 48200000
 size:
-  description: Bytes of all blobs, each counted once.
+  description: Bytes of all blobs that are in this bundle, each counted once.
   returned: success
   type: int
   sample: 48211002
+left_out:
+  description: Bytes of the layers that were left out, because C(bases) have them.
+  returned: success
+  type: int
+  sample: 0
 shared:
   description: Bytes that are saved because images share blobs.
   returned: success
@@ -186,7 +191,9 @@ class Describer:
 def describe(bundle: Bundle) -> dict[str, t.Any]:
     """What is in a bundle, as plain data."""
     users = blob_users(bundle)
-    size = sum(bundle.files.sizes()[name] for name in users)
+    sizes = bundle.files.sizes()
+    size = sum(sizes.get(name, 0) for name in users)
+    left_out = sum(blob.size for blob in bundle.lock.blobs if blob.base)
     return {
         "changed": False,
         "id": bundle.id,
@@ -195,7 +202,8 @@ def describe(bundle: Bundle) -> dict[str, t.Any]:
         "signer": bundle.signer,
         "images": [_describe_image(bundle, image, users) for image in bundle.images],
         "size": size,
-        "shared": sum(image.size for image in bundle.images) - size,
+        "left_out": left_out,
+        "shared": sum(image.size for image in bundle.images) - size - left_out,
     }
 
 

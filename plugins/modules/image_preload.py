@@ -39,6 +39,7 @@ options:
     description:
       - The bundles, each a directory or a tar on the controller. Of a tar in parts, or of one that is encrypted, the path of the tar itself, as
         V(app.tar) for C(app.tar.001), C(app.tar.age) or C(app.tar.age.001).
+      - With an incremental bundle give also the bundles that it was made against, in any order, or leave out those whose layers the hosts have.
     type: list
     elements: path
     required: true

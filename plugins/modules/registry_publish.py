@@ -18,7 +18,6 @@ description:
   - Runs on the host that has the bundle and that reaches the registry. Usually that is the Ansible controller.
 extends_documentation_fragment:
   - airlift.registry._attributes
-  - airlift.registry._bundle
   - airlift.registry._identity
   - airlift.registry._trust
 attributes:
@@ -31,6 +30,15 @@ attributes:
   idempotent:
     support: full
 options:
+  path:
+    description:
+      - The bundles, each a directory or a tar. Of a tar in parts, or of one that is encrypted, the path of the tar itself, as
+        V(app.tar) for C(app.tar.001), C(app.tar.age) or C(app.tar.age.001).
+      - With an incremental bundle give also the ones that it was made against, in any order, unless the
+        registry has their layers in the same repository.
+    type: list
+    elements: path
+    required: true
   registry:
     description:
       - The registry, as V(HOST) or V(HOST:PORT).
@@ -44,7 +52,7 @@ options:
     default: ""
   images:
     description:
-      - The names of the images to publish. All of the bundle's images when this is empty.
+      - The names of the images to publish. All of the bundles' images when this is empty.
     type: list
     elements: str
     default: []
@@ -100,18 +108,20 @@ bytes_missing:
   returned: success
   type: int
   sample: 1804311
-signer:
-  description: Who signed the bundle, as O(allowed_signers) names them.
+signers:
+  description: Who signed the bundles, as O(allowed_signers) names them.
   returned: success
-  type: str
-  sample: release@example.com
+  type: list
+  elements: str
+  sample: [release@example.com]
 """
 
 import os
 import shutil
 import tempfile
 import typing as t
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -121,20 +131,32 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import In
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
-    BUNDLE_ARGUMENTS,
     IDENTITY_ARGUMENTS,
     program_runner,
     run_module,
     unlocker,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
+from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
 
 
+@dataclass(frozen=True)
+class _Publication:
+    """An image, the bundle that has its manifest and config, and the bundles that have its layers."""
+
+    image: Image
+    bundle: Bundle
+    pool: Pool
+
+    def home(self, digest: str) -> Bundle:
+        return self.bundle if digest == self.image.config.digest else self.pool.home(digest)
+
+
 class Publisher:
-    """Publishes one bundle to one registry."""
+    """Publishes bundles to one registry."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.params = module.params
@@ -147,20 +169,32 @@ class Publisher:
 
     def publish(self) -> dict[str, t.Any]:
         """Publish what the registry lacks; the module's result."""
-        bundle = load_bundle(self.params["path"], self.params["allowed_signers"], self.run, self.unlock)
-        images = bundle.select(self.params["images"])
+        bundles = [
+            load_bundle(path, self.params["allowed_signers"], self.run, self.unlock) for path in self.params["path"]
+        ]
+        images, pool = choose_images(bundles, self.params["images"]), Pool(bundles)
         plans = [self._plan(image) for image in images]
+        for image, plan in zip(images, plans):
+            layers = {layer.blob.digest for layer in image.layers}
+            pool.check(
+                [Need(image.name, digest) for digest in plan["missing"] if digest in layers], plan["destination"]
+            )
         if not self.check_mode:
-            with naming_parts(self.params["path"]):
-                self._upload(
-                    bundle, [(image, plan) for image, plan in zip(images, plans) if plan["action"] == "publish"]
-                )
+            todo = [
+                (_Publication(image, bundle, pool), plan)
+                for (image, bundle), plan in zip(images.items(), plans)
+                if plan["action"] == "publish"
+            ]
+            with ExitStack() as stack:
+                for path in self.params["path"]:
+                    stack.enter_context(naming_parts(path))
+                self._upload(todo)
         shown = [{key: value for key, value in plan.items() if key != "missing"} for plan in plans]
         return {
             "changed": any(plan["action"] == "publish" for plan in plans),
             "images": shown,
             "bytes_missing": sum(plan["bytes_missing"] for plan in plans),
-            "signer": bundle.signer,
+            "signers": sorted({bundle.signer for bundle in bundles}),
             "diff": {
                 "before": {plan["destination"]: plan["before"] for plan in plans},
                 "after": {plan["destination"]: plan["digest"] for plan in plans},
@@ -196,16 +230,16 @@ class Publisher:
             )
         return target.path, str(target.tag)
 
-    def _upload(self, bundle: Bundle, todo: t.Sequence[tuple[Image, dict[str, t.Any]]]) -> None:
+    def _upload(self, todo: t.Sequence[tuple[_Publication, dict[str, t.Any]]]) -> None:
         if not todo:
             return
         work = tempfile.mkdtemp(prefix="airlift-publish-")
         try:
             skopeo = Skopeo(self.run, self._authfile(work), self._cert_dir(work))
-            for image, plan in todo:
-                with _directory_with(bundle, image, plan["missing"], work) as directory:
+            for publication, plan in todo:
+                with _directory_with(publication, plan["missing"], work) as directory:
                     skopeo.push(directory, plan["destination"])
-                self._prove(image, plan)
+                self._prove(publication.image, plan)
         finally:
             shutil.rmtree(work)
 
@@ -240,7 +274,7 @@ def _reason(before: str | None, present: bool) -> str:
 
 
 @contextmanager
-def _directory_with(bundle: Bundle, image: Image, digests: t.Sequence[str], work: str) -> t.Iterator[str]:
+def _directory_with(publication: _Publication, digests: t.Sequence[str], work: str) -> t.Iterator[str]:
     """What skopeo calls a directory image: the manifest, and the blobs that it will send, each of them verified.
 
     An image layout would do for OCI manifests; skopeo before 1.14 does not find those of Docker's type in one.
@@ -250,8 +284,10 @@ def _directory_with(bundle: Bundle, image: Image, digests: t.Sequence[str], work
         with open(os.path.join(directory, "version"), "w", encoding="utf-8") as target:
             target.write("Directory Transport Version: 1.1\n")
         with open(os.path.join(directory, "manifest.json"), "wb") as manifest:
-            manifest.write(bundle.files.read(_layout.blob_name(image.manifest.digest), MAX_DOCUMENT))
+            name = _layout.blob_name(publication.image.manifest.digest)
+            manifest.write(publication.bundle.files.read(name, MAX_DOCUMENT))
         for digest in digests:
+            bundle = publication.home(digest)
             verify_file(bundle.files, bundle.sums, _layout.blob_name(digest))
             _provide(bundle.files, _layout.blob_name(digest), os.path.join(directory, hex_of(digest)))
         yield directory
@@ -272,7 +308,8 @@ def _provide(files: _layout.Files, name: str, path: str) -> None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **BUNDLE_ARGUMENTS,
+            "path": {"type": "list", "elements": "path", "required": True},
+            "allowed_signers": {"type": "path", "required": True},
             **IDENTITY_ARGUMENTS,
             "registry": {"type": "str", "required": True},
             "namespace": {"type": "str", "default": ""},

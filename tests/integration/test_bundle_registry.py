@@ -22,6 +22,7 @@ import pytest
 
 from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, eventually, free_port
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, task
+from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import make_certificate
 
@@ -272,6 +273,49 @@ def test_layers_are_stored_once_whatever_compressed_them(
     assert "20.10" in made[3]["warnings"][0]
     digests = {image["digest"] for result in made for image in result["images"] if "docker://" in image["source"]}
     assert len(digests) == 1
+
+
+def test_increments_are_published_with_what_the_registry_has(
+    ansible: Ansible, registry: Registry, signer: Signer, tmp_path: Path
+) -> None:
+    """An increment alone: refused by a registry that lacks the layer, in check mode too, and taken by one that has it."""
+    base, new = images.layer("base of increments"), images.layer("new in an increment")
+    bundles.make_bundle(tmp_path / "first", signer, {"docker.io/library/app:v1": [base]})
+    bundles.make_bundle(
+        tmp_path / "second.tar", signer, {"docker.io/library/app:v2": [base, new]}, [tmp_path / "first"]
+    )
+    first, second = str(tmp_path / "first"), str(tmp_path / "second.tar")
+
+    def publish(*paths: str, namespace: str, check: bool = False) -> dict[str, t.Any]:
+        arguments = {
+            "path": list(paths),
+            "allowed_signers": str(signer.allowed_signers),
+            "registry": registry.host,
+            "namespace": namespace,
+            "ca_path": str(registry.certs / "ca.crt"),
+        }
+        return task("registry_publish", arguments, check_mode=check)
+
+    tasks = [
+        publish(second, namespace="alone", check=True),
+        publish(second, namespace="alone"),
+        publish(second, first, namespace="together"),
+        publish(first, namespace="one-by-one"),
+        publish(second, namespace="one-by-one"),
+        publish(second, namespace="one-by-one"),
+    ]
+    predicted, alone, *others = (run["localhost"] for run in ansible.play("localhost", tasks))
+    for refused in (predicted, alone):
+        for text in (
+            f"{registry.host}/alone/library/app:v2 lacks layer sha256:",
+            "docker.io/library/app:v2",
+            "bundle first (sha256:",
+        ):
+            assert text in refused["problem"]
+    assert [run["changed"] for run in others] == [True, True, True, False], others
+    for namespace in ("together", "one-by-one"):
+        told = json.loads(inspect(registry, f"docker://{registry.host}/{namespace}/library/app:v2"))
+        assert told["Digest"] == others[2]["images"][0]["digest"]
 
 
 def test_errors_of_a_registry(ansible: Ansible, registry: Registry, signer: Signer, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.airlift.registry.plugins.action import image_preload
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.plugins.module_utils._pool import choose_images
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
@@ -43,36 +44,34 @@ def test_a_list_as_ansible_takes_it(value: t.Any, expected: list[str]) -> None:
 
 def test_several_bundles_are_taken_together(make: t.Callable[..., Bundle]) -> None:
     first, second = make("first", app="x"), make("second", tool="y", app="x")
-    chosen = image_preload._select([first, second], [])
+    chosen = choose_images([first, second], [])
     assert {image.name: bundle.files.path for image, bundle in chosen.items()} == {
         APP: first.files.path,
         "docker.io/library/tool:v1": second.files.path,
     }
-    assert [image.name for image in image_preload._select([first, second], ["tool:v1"])] == [
-        "docker.io/library/tool:v1"
-    ]
+    assert [image.name for image in choose_images([first, second], ["tool:v1"])] == ["docker.io/library/tool:v1"]
 
 
 def test_two_bundles_must_not_contradict_each_other(make: t.Callable[..., Bundle]) -> None:
     first, second = make("first", app="x"), make("second", app="y")
     with pytest.raises(InputError, match=f"{APP} is another image in {second.files.path} than in {first.files.path}"):
-        image_preload._select([first, second], [])
+        choose_images([first, second], [])
 
 
 def test_a_selection_may_leave_out_what_bundles_disagree_about(make: t.Callable[..., Bundle]) -> None:
     first, second = make("first", app="x"), make("second", app="y", tool="z")
-    chosen = image_preload._select([first, second], ["tool:v1"])
+    chosen = choose_images([first, second], ["tool:v1"])
     assert [image.name for image in chosen] == ["docker.io/library/tool:v1"]
     with pytest.raises(InputError, match="is another image"):
-        image_preload._select([first, second], ["tool:v1", "app:v1"])
+        choose_images([first, second], ["tool:v1", "app:v1"])
 
 
 def test_names_what_is_not_there(make: t.Callable[..., Bundle]) -> None:
     with pytest.raises(InputError, match="has no image docker.io/library/tool:v1") as error:
-        image_preload._select([make("first", app="x")], ["tool:v1"])
+        choose_images([make("first", app="x")], ["tool:v1"])
     assert APP in error.value.next_step
 
 
 def test_asks_for_a_bundle() -> None:
     with pytest.raises(InputError, match="No bundle was given"):
-        image_preload._select([], [])
+        choose_images([], [])

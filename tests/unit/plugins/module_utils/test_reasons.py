@@ -16,6 +16,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
     differences,
     noted_options,
     option_differences,
+    taken_differences,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._source import parse_wanted
 
@@ -133,3 +134,28 @@ DEFAULTS = {"compression": "gzip", "layer_reuse": "content", "parallel": 4}
 def test_options(before: dict[str, t.Any], now: dict[str, t.Any], reasons: list[str]) -> None:
     noted = [noted_options({**DEFAULTS, **options}) for options in (before, now)]
     assert option_differences(*noted) == reasons
+
+
+ARM = dataclasses.replace(LOCK, platform="linux/arm64")
+
+
+@pytest.mark.parametrize(
+    ("before", "taken", "reasons"),
+    [
+        pytest.param([LOCK], [LOCK], [], id="nothing has changed"),
+        pytest.param([LOCK, ARM], [ARM, LOCK], [], id="two platforms in any order"),
+        pytest.param([DAEMON], [LOCK], [f"{LOCK.name} is not in it"], id="another name"),
+        pytest.param([LOCK], [LOCK, ARM], [f"{LOCK.name} is another image in it"], id="a platform more"),
+        pytest.param(
+            [LOCK],
+            [dataclasses.replace(LOCK, digest=OTHER_ID)],
+            [f"{LOCK.name} is another image in it"],
+            id="another image",
+        ),
+        pytest.param([LOCK, DAEMON], [LOCK], [], id="what does not come from a bundle does not count"),
+    ],
+)
+def test_reasons_of_images_that_come_from_bundles(
+    before: list[LockedImage], taken: list[LockedImage], reasons: list[str]
+) -> None:
+    assert taken_differences(before, taken) == reasons

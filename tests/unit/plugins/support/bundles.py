@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _layout, _oci
+from ansible_collections.airlift.registry.plugins.module_utils._bases import combine
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, format_sums, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._source_bundle import read_base
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.unit.plugins.support import images
 
@@ -73,13 +75,21 @@ def pack_index(
     return [Packed(dataclasses.replace(image, index=index), f"docker://{name}", index.digest) for image in found]
 
 
-def make_bundle(path: Path, signer: Signer, contents: t.Mapping[str, t.Sequence[bytes]]) -> list[Packed]:
-    """Make a bundle of images by name, each with its uncompressed layers."""
+def make_bundle(
+    path: Path, signer: Signer, contents: t.Mapping[str, t.Sequence[bytes]], bases: t.Sequence[Path] = ()
+) -> list[Packed]:
+    """Make a bundle of images by name, each with its uncompressed layers, without what other bundles have."""
+    known = combine(read_base(str(base), lambda path: load(Path(path), signer)) for base in bases)
     with _bundle_writer.work_directory(str(path)) as work:
-        store = BlobStore(work)
+        store = BlobStore(work, left_out=known.homes)
         packed = [pack(store, name, layers) for name, layers in contents.items()]
-        _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program)
+        _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program, bases=known)
     return packed
+
+
+def load(path: Path, signer: Signer) -> Bundle:
+    """Verify a bundle and read what is in it."""
+    return load_bundle(str(path), str(signer.allowed_signers), run_program)
 
 
 def sign(directory: Path, signer: Signer, namespace: str = "airlift-bundle") -> None:

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""The layers of several bundles together: each is taken from whichever bundle has it, in whatever order they were given."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, unpacked_size
+from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
+from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedBase
+
+_USUAL_RATIO = 3  # of a layer to its gzip
+
+
+@dataclass(frozen=True)
+class Need:
+    """A layer that must come from a bundle, and the image that needs it."""
+
+    image: str
+    digest: str
+
+
+class Pool:
+    """The layers of these bundles."""
+
+    def __init__(self, bundles: t.Sequence[Bundle]) -> None:
+        self._homes: dict[str, Bundle] = {}
+        self._bases: dict[str, LockedBase] = {}
+        for bundle in bundles:
+            named = {base.id: base for base in bundle.lock.bases}
+            for blob in bundle.lock.blobs:
+                if blob.base:
+                    self._bases.setdefault(blob.digest, named[blob.base])
+                else:
+                    self._homes.setdefault(blob.digest, bundle)
+
+    def home(self, digest: str) -> Bundle:
+        """The bundle that has the layer. Only for layers that check() found."""
+        return self._homes[digest]
+
+    def check(self, needs: t.Iterable[Need], who: str) -> None:
+        """Raise BundleError when a layer is in none of the bundles; I(who) lacks it. It says which bundle has it."""
+        missing = [need for need in needs if need.digest not in self._homes]
+        if not missing:
+            return
+        bases = {need.digest: self._bases[need.digest] for need in missing}
+        first = missing[0]
+        more = f", and {len(bases) - 1} more" if len(bases) > 1 else ""
+        names = ", ".join(sorted({_describe(base) for base in bases.values()}))
+        raise BundleError(
+            f"{who} lacks layer {first.digest} of image {first.image}{more}, which the given bundles left out. "
+            f"What has it is {_describe(bases[first.digest])}",
+            f"Give {names} too, in any order, or make a bundle without bases.",
+        )
+
+    def unpacked_size(self, layer: Layer) -> int:
+        """About how many bytes a layer has when it is unpacked."""
+        bundle = self._homes.get(layer.blob.digest)
+        return unpacked_size(bundle.files, layer) if bundle else layer.blob.size * _USUAL_RATIO
+
+
+def choose_images(bundles: t.Sequence[Bundle], names: t.Sequence[str]) -> dict[Image, Bundle]:
+    """The images of these names (all when I(names) is empty), each with the bundle that it is in; raises InputError."""
+    if not bundles:
+        raise InputError("No bundle was given", "Set path to one bundle or several.")
+    images = [(image, bundle) for bundle in bundles for image in bundle.images]
+    selected = set(
+        select(
+            [image for image, _bundle in images], names, f"Bundle {', '.join(bundle.files.path for bundle in bundles)}"
+        )
+    )
+    chosen: dict[tuple[str, str], tuple[Image, Bundle]] = {}
+    for image, bundle in images:
+        known = chosen.setdefault((image.name, image.platform), (image, bundle))
+        if known[0].manifest != image.manifest and image in selected:
+            raise InputError(
+                f"{image.name} is another image in {bundle.files.path} than in {known[1].files.path}",
+                "Give the bundle that you mean, or choose images that only one of them has.",
+            )
+    return dict(found for found in chosen.values() if found[0] in selected)
+
+
+def _describe(base: LockedBase) -> str:
+    return f"bundle {base.name} ({base.id})"
