@@ -31,6 +31,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._plan import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
+from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
@@ -74,7 +75,7 @@ class ActionModule(ActionBase):
         selected = choose_images(bundles, _as_list(arguments.get("images")))
         snapshot = self._ask_host(None)
         images = {image: selected[image] for image in for_platform(list(selected), snapshot["engine"])}
-        plan, pool = make_plan(list(images), snapshot), Pool(bundles)
+        plan, pool = make_plan(list(images), snapshot), Pool(bundles, _restorer())
         pool.check(_needs(plan), f"Host {host}")
         check_disk(plan, snapshot, _unpacked_sizes(images, pool))
         sent = 0
@@ -135,6 +136,11 @@ def _show(line: str) -> None:
 
 def _hide(line: str) -> None:
     """Nobody watches."""
+
+
+def _restorer() -> Restorer:
+    """The directory is that of the whole run, so a layer is restored once for all hosts; Ansible removes it at the end."""
+    return Restorer(os.path.join(constants.DEFAULT_LOCAL_TMP, "airlift-restored"), run_program)
 
 
 def _needs(plan: t.Mapping[str, t.Any]) -> list[Need]:

@@ -12,7 +12,7 @@ Steps, in this order, none of them skipped:
 3. SHA256SUMS names exactly the files that are there, each blob under its own digest.
 4. The small files (layout, index, lock, docker manifest) have the checksums that were signed.
 5. Every index, manifest and config has its digest and its size, and they fit each other and the lock.
-6. Every layer is there in its size, or the lock says which base has it. Its content is verified where it is read (here on
+6. Every layer is there in its size, or the lock says which base has it, or a delta restores it. Its content is verified where it is read (here on
    demand, or on the host).
 """
 
@@ -26,6 +26,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci, _signature
+from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO_DELTAS, Deltas, parse_deltas
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError, SignatureError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, parse_lock
@@ -50,6 +51,7 @@ class Bundle:
     images: tuple[Image, ...]
     sums: t.Mapping[str, str]
     lock: Lock
+    deltas: Deltas = NO_DELTAS
 
     @property
     def id(self) -> str:
@@ -79,14 +81,15 @@ def _load(files: _layout.Files, allowed_signers: str, run: _signature.Run) -> Bu
     signer = _verify_signature(files, allowed_signers, run)
     sums = _verify_names(files)
     for name in _layout.HEAD:
-        if name not in (_layout.SUMS, _layout.SIGNATURE):
+        if name not in (_layout.SUMS, _layout.SIGNATURE) and (name in sums or name not in _layout.OPTIONAL):
             files.check_size(name, _layout.MAX_SMALL)
             verify_file(files, sums, name)
     lock = parse_lock(files.read(_layout.LOCK, _layout.MAX_SMALL))
     images = tuple(_images(files))
-    _verify_layers(files, images, lock)
+    deltas = _deltas(files, lock)
+    _verify_layers(files, images, lock, deltas)
     _verify_lock(files, images, lock)
-    return Bundle(files, signer, images, sums, lock)
+    return Bundle(files, signer, images, sums, lock, deltas)
 
 
 def verify_file(files: _layout.Files, sums: t.Mapping[str, str], name: str) -> None:
@@ -122,6 +125,8 @@ def blob_users(bundle: Bundle) -> dict[str, list[str]]:
             names = users.setdefault(_layout.blob_name(blob.digest), [])
             if image.name not in names:
                 names.append(image.name)
+    for delta in bundle.deltas.deltas:
+        users[_layout.blob_name(delta.delta)] = users[_layout.blob_name(delta.digest)]
     return users
 
 
@@ -242,15 +247,30 @@ def _image(files: _layout.Files, name: str, descriptor: _oci.Descriptor, index: 
     return Image(name, descriptor, manifest.config, config.platform, config.created, layers, index)
 
 
-def _verify_layers(files: _layout.Files, images: t.Sequence[Image], lock: Lock) -> None:
-    left_out = {blob.digest for blob in lock.blobs if blob.base}
+def _deltas(files: _layout.Files, lock: Lock) -> Deltas:
+    """The deltas, each of a layer of the lock, and with its blob."""
+    if _layout.DELTAS not in files.sizes():
+        return NO_DELTAS
+    what = f"deltas.json of bundle {files.path}"
+    deltas = parse_deltas(files.read(_layout.DELTAS, _oci.MAX_DOCUMENT), what)
+    layers = {(blob.digest, blob.diff_id, blob.size) for blob in lock.blobs if not blob.base}
+    for delta in deltas.deltas:
+        if (delta.digest, delta.diff_id, delta.size) not in layers:
+            raise BundleError(f"{what} has a delta for {delta.digest}, which is no layer of the bundle", _AGAIN)
+        if files.sizes().get(_layout.blob_name(delta.delta)) != delta.delta_size:
+            raise BundleError(f"Delta {delta.delta} is missing from bundle {files.path}, or has another size", _AGAIN)
+    return deltas
+
+
+def _verify_layers(files: _layout.Files, images: t.Sequence[Image], lock: Lock, deltas: Deltas) -> None:
+    left_out = {*deltas.instead, *(blob.digest for blob in lock.blobs if blob.base)}
     for image in images:
         for layer in image.layers:
             if layer.blob.digest not in left_out:
                 _check_size(files, layer.blob, image.name)
             elif _layout.blob_name(layer.blob.digest) in files.sizes():
                 raise BundleError(
-                    f"Layer {layer.blob.digest} is in bundle {files.path}, though its lock says that it was left out",
+                    f"Layer {layer.blob.digest} is in bundle {files.path}, though it says that it was left out",
                     _AGAIN,
                 )
 

@@ -17,6 +17,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _layout, _
 from ansible_collections.airlift.registry.plugins.module_utils._bases import NO_BASES, Bases
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
+from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO_DELTAS, Deltas
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedOption
 
@@ -72,11 +73,12 @@ def write_bundle(
     run: _signature.Run,
     options: t.Sequence[LockedOption] = (),
     bases: Bases = NO_BASES,
+    deltas: Deltas = NO_DELTAS,
 ) -> None:
     """Finish the bundle whose blobs are in I(store) and put it at I(path), a tar if that ends in C(.tar). I(options) are for the lock."""
     work = store.root
     store.remove_unused()
-    for name, content in _pack.documents(packed, options, bases).items():
+    for name, content in _pack.documents(packed, options, bases, deltas).items():
         with open(os.path.join(work, name), "wb") as target:
             target.write(content)
     _write_sums(work)

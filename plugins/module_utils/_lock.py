@@ -97,7 +97,7 @@ _DIGESTS = ("id", "digest", "index", "config", "diff_id", "base")
 
 
 def bundle_id(lock: bytes) -> str:
-    """The ID of the bundle that has this lock: everything in the bundle follows from it but the signature."""
+    """The ID of the bundle that has this lock: everything in the bundle follows from it but the signature and the deltas."""
     return digest_of(lock)
 
 

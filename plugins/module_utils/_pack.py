@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._bases import NO_BASES, Bases, lock_layers
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
+from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO_DELTAS, Deltas, format_deltas
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._lock import (
     Lock,
@@ -43,7 +44,10 @@ class Packed:
 
 
 def documents(
-    packed: t.Sequence[Packed], options: t.Sequence[LockedOption] = (), bases: Bases = NO_BASES
+    packed: t.Sequence[Packed],
+    options: t.Sequence[LockedOption] = (),
+    bases: Bases = NO_BASES,
+    deltas: Deltas = NO_DELTAS,
 ) -> dict[str, bytes]:
     """The bundle's small files by name, without checksums and signature. I(options) are noted in the lock."""
     images = sorted((entry.image for entry in packed), key=lambda image: (image.name, image.platform))
@@ -53,6 +57,7 @@ def documents(
         _layout.INDEX: _oci.canonical_json(_index(images)),
         _layout.DOCKER_MANIFEST: _oci.canonical_json(_docker_manifest(images)),
         _layout.LOCK: format_lock(make_lock(packed, options=options, bases=bases)),
+        **({_layout.DELTAS: format_deltas(deltas)} if deltas.mode != "none" else {}),
     }
 
 

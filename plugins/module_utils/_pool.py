@@ -11,9 +11,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, unpacked_size
+from ansible_collections.airlift.registry.plugins.module_utils._deltas import Delta
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
 from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedBase
+from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer, usable_layers
 
 _USUAL_RATIO = 3  # of a layer to its gzip
 
@@ -29,24 +31,32 @@ class Need:
 class Pool:
     """The layers of these bundles."""
 
-    def __init__(self, bundles: t.Sequence[Bundle]) -> None:
+    def __init__(self, bundles: t.Sequence[Bundle], restorer: Restorer) -> None:
+        self._restorer = restorer
         self._homes: dict[str, Bundle] = {}
         self._bases: dict[str, LockedBase] = {}
+        self._deltas: dict[str, tuple[Delta, Bundle]] = {}
+        self._contents = {diff_id: bundle for bundle in bundles for diff_id in usable_layers(bundle)}
         for bundle in bundles:
             named = {base.id: base for base in bundle.lock.bases}
             for blob in bundle.lock.blobs:
-                if blob.base:
+                if blob.digest in bundle.deltas.instead:
+                    self._add_delta(bundle.deltas.instead[blob.digest], bundle)
+                elif blob.base:
                     self._bases.setdefault(blob.digest, named[blob.base])
                 else:
                     self._homes.setdefault(blob.digest, bundle)
 
     def home(self, digest: str) -> Bundle:
-        """The bundle that has the layer. Only for layers that check() found."""
+        """The bundle that has the layer, restored from its delta if need be. Only for layers that check() found."""
+        if digest not in self._homes:
+            delta, bundle = self._deltas[digest]
+            self._homes[digest] = self._restorer.restore(delta, bundle, self._contents[delta.base_diff_id])
         return self._homes[digest]
 
     def check(self, needs: t.Iterable[Need], who: str) -> None:
         """Raise BundleError when a layer is in none of the bundles; I(who) lacks it. It says which bundle has it."""
-        missing = [need for need in needs if need.digest not in self._homes]
+        missing = [need for need in needs if need.digest not in self._homes and need.digest not in self._deltas]
         if not missing:
             return
         bases = {need.digest: self._bases[need.digest] for need in missing}
@@ -54,7 +64,7 @@ class Pool:
         more = f", and {len(bases) - 1} more" if len(bases) > 1 else ""
         names = ", ".join(sorted({_describe(base) for base in bases.values()}))
         raise BundleError(
-            f"{who} lacks layer {first.digest} of image {first.image}{more}, which the given bundles left out. "
+            f"{who} lacks layer {first.digest} of image {first.image}{more}, which the given bundles left out or have only as a delta. "
             f"What has it is {_describe(bases[first.digest])}",
             f"Give {names} too, in any order, or make a bundle without bases.",
         )
@@ -62,7 +72,16 @@ class Pool:
     def unpacked_size(self, layer: Layer) -> int:
         """About how many bytes a layer has when it is unpacked."""
         bundle = self._homes.get(layer.blob.digest)
+        if layer.blob.digest in self._deltas:
+            return self._deltas[layer.blob.digest][0].unpacked
         return unpacked_size(bundle.files, layer) if bundle else layer.blob.size * _USUAL_RATIO
+
+    def _add_delta(self, delta: Delta, bundle: Bundle) -> None:
+        """Note a delta: it can be used when its base is here, else whoever needs it is told where that is."""
+        if delta.base_diff_id in self._contents:
+            self._deltas[delta.digest] = delta, bundle
+        else:
+            self._bases[delta.digest] = LockedBase(delta.bundle, delta.bundle_name)
 
 
 def choose_images(bundles: t.Sequence[Bundle], names: t.Sequence[str]) -> dict[Image, Bundle]:

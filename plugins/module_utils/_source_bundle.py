@@ -26,6 +26,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._lock import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
+from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 
 TRANSPORT = "bundle"
 _SUFFIXES = (".lock.yml", ".yml")
@@ -86,9 +87,9 @@ def split_portions(values: t.Sequence[t.Any]) -> tuple[list[Portion], list[t.Any
 class BundleSource:
     """The images that are taken over from other bundles, with the lock's word on where they came from."""
 
-    def __init__(self, portions: t.Sequence[Portion], load: Load) -> None:
+    def __init__(self, portions: t.Sequence[Portion], load: Load, restorer: Restorer) -> None:
         self._bundles = {path: load(path) for path in dict.fromkeys(portion.path for portion in portions)}
-        self._pool = Pool(list(self._bundles.values()))
+        self._pool = Pool(list(self._bundles.values()), restorer)
         self._homes: dict[str, Bundle] = {}
         self.images: list[Image] = []
         for portion in _specific_last(portions):

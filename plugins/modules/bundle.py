@@ -96,6 +96,20 @@ options:
     type: list
     elements: path
     default: []
+  deltas:
+    description:
+      - Whether a layer that has changed against one in O(base) is also packed as a delta. A base that is a lock file alone cannot be used for this.
+      - With V(instead) the layer itself is left out where the delta restores it to the byte, as is verified while the bundle is made. That works for layers
+        that this collection compressed (of engines and docker archives) or that are not compressed. Others are packed beside their delta.
+      - Whoever preloads or publishes such a bundle gives the base bundle too, and has C(xdelta3) installed there.
+    type: str
+    choices: [none, beside, instead]
+    default: none
+  delta_limit:
+    description:
+      - A delta is kept when it is smaller than this share of its layer.
+    type: float
+    default: 0.5
   allowed_signers:
     description:
       - A file with the public keys that may sign the bundles in O(base) and O(images), in the format that ssh-keygen(1) describes under
@@ -119,6 +133,7 @@ options:
     type: path
     default: ""
 requirements:
+  - C(xdelta3) and C(prlimit) of util-linux, with O(deltas). Making a delta takes up to 384 MiB of memory, applying one 128 MiB.
   - C(skopeo) 1.9 or later, for images from registries.
   - C(ssh-keygen) of OpenSSH 8.3 or later.
   - The Python library C(zstandard) (Debian's C(python3-zstandard)), for O(compression=zstd) and for docker archives that were compressed with zstd.
@@ -209,6 +224,21 @@ bases:
   sample:
     - id: sha256:4d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
       name: 2026-11.tar
+deltas:
+  description:
+    - The deltas, each with the digest and size of its layer, C(base) (the diffID of the layer that it starts from), C(delta_size), C(memory) (bytes that
+      applying it needs) and C(restore) (how the layer is compressed again; empty when that cannot be repeated).
+    - Empty in check mode when a bundle would be made.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      size: 21335672
+      base: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      delta_size: 69942
+      memory: 134217728
+      restore: gzip
 left_out:
   description: Bytes of the layers that were left out; 0 in check mode when a bundle would be made.
   returned: success
@@ -220,6 +250,7 @@ import functools
 import os
 import tempfile
 import typing as t
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -233,9 +264,11 @@ from ansible_collections.airlift.registry.plugins.module_utils._bases import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import GZIP, ZSTD, BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, verify_blobs
+from ansible_collections.airlift.registry.plugins.module_utils._delta_maker import make_deltas
+from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO_DELTAS, Deltas, delta_data
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
-from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, entry_data
+from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, entry_data, is_lock
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
     IMAGE_FILE_ARGUMENTS,
@@ -248,6 +281,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
     option_differences,
     taken_differences,
 )
+from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.module_utils._reuse import CONTENT, DIGEST, stand_ins
 from ansible_collections.airlift.registry.plugins.module_utils._signature import NAMESPACE, Run
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo
@@ -287,6 +321,10 @@ class BundleMaker:
         self.run: Run = program_runner(module)
         self.base: list[str] = params["base"]
         self.allowed_signers: str = params["allowed_signers"]
+        self.restorer = Restorer(os.path.join(module.tmpdir, "restored"), self.run)
+        self.delta_mode: str = params["deltas"]
+        self.delta_limit: float = params["delta_limit"]
+        self._load = functools.lru_cache(maxsize=None)(self._load_bundle)
         self.portions, images = split_portions(params["images"])
         self.wanted, self.locked = wanted_images({**params, "images": images}, bool(self.portions))
         self.compression: str = params["compression"]
@@ -309,21 +347,25 @@ class BundleMaker:
         _bundle_writer.check_replaceable(self.path)
         public_key = _public_key(self.signing_key, self.run)
         bases = self._bases()
-        taken = BundleSource(self.portions, self._load)
+        taken = BundleSource(self.portions, self._load, self.restorer)
         taken.check([entry.name for entry in self.wanted], bases.homes)
         ids = identify_all(self.kinds, self.wanted, self.parallel)
         before, reasons = self._current(public_key)
         if before:
             reasons += self._reasons(before, ids, taken, bases)
-        lock = (
-            before.lock if before and not reasons else Lock("") if self.check_mode else self._write(ids, taken, bases)
-        )
+        if before and not reasons:
+            lock, deltas = before.lock, before.deltas
+        elif self.check_mode:
+            lock, deltas = Lock(""), NO_DELTAS
+        else:
+            lock, deltas = self._write(ids, taken, bases)
         return {
             "changed": bool(reasons),
             "path": self.path,
             "reasons": reasons,
             "images": [entry_data(entry) for entry in lock.images],
             "bases": [entry_data(entry) for entry in lock.bases],
+            "deltas": [delta_data(delta) for delta in deltas.deltas],
             "left_out": sum(blob.size for blob in lock.blobs if blob.base),
             "diff": {
                 "before": {entry.name: entry.source_id for entry in (before.lock.images if before else ())},
@@ -338,7 +380,7 @@ class BundleMaker:
             },
         }
 
-    def _load(self, path: str) -> Bundle:
+    def _load_bundle(self, path: str) -> Bundle:
         if not self.allowed_signers:
             raise InputError(
                 f"Nobody is named who may have signed bundle {path}",
@@ -351,6 +393,15 @@ class BundleMaker:
             if os.path.realpath(path) == os.path.realpath(self.path):
                 raise InputError(f"{path} cannot be its own base", "Give the new bundle another path.")
         return combine([read_base(path, self._load) for path in self.base])
+
+    def _asked_deltas(self) -> Deltas:
+        """What deltas.json says of how they were asked for."""
+        if self.delta_mode == "none":
+            return NO_DELTAS
+        return Deltas(self.delta_mode, self.delta_limit, tuple(sorted(bundle.id for bundle in self._base_bundles())))
+
+    def _base_bundles(self) -> list[Bundle]:
+        return [self._load(path) for path in self.base if not is_lock(path)]
 
     def _current(self, public_key: str) -> tuple[Bundle | None, list[str]]:
         """The bundle that is there, or why it does not count."""
@@ -374,6 +425,8 @@ class BundleMaker:
         reasons = differences([entry for entry in before.lock.images if entry.name not in names], ids)
         reasons += taken_differences(before.lock.images, taken.locked)
         reasons += base_differences(before.lock, [layer for image in before.images for layer in image.layers], bases)
+        if replace(before.deltas, deltas=()) != self._asked_deltas():
+            reasons.append("its deltas were asked for in another way, or from other bases")
         reasons += option_differences(before.lock.options, self.options)
         if self.layer_reuse != CONTENT:
             return reasons
@@ -384,7 +437,7 @@ class BundleMaker:
             {image.name: image.layers for image in before.images if image.name in ours}, chosen
         )
 
-    def _write(self, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases) -> Lock:
+    def _write(self, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases) -> tuple[Lock, Deltas]:
         with _bundle_writer.work_directory(self.path) as work:
             store = BlobStore(work, self.compression, bases.homes)
             packed = taken.fetch(store)
@@ -395,8 +448,12 @@ class BundleMaker:
             if self.layer_reuse == CONTENT:
                 packed = share_layers(packed, bases.layers, self.compression == ZSTD, store)
             check_locked(self.locked, packed)
-            _bundle_writer.write_bundle(store, packed, self.path, self.signing_key, self.run, self.options, bases)
-        return _pack.make_lock(packed, options=self.options, bases=bases)
+            layers = [layer for entry in packed for layer in entry.image.layers]
+            deltas = make_deltas(store, layers, self._asked_deltas(), self._base_bundles(), self.run)
+            _bundle_writer.write_bundle(
+                store, packed, self.path, self.signing_key, self.run, self.options, bases, deltas
+            )
+        return _pack.make_lock(packed, options=self.options, bases=bases), deltas
 
 
 def _public_key(signing_key: str, run: Run) -> str:
@@ -425,6 +482,8 @@ def main() -> None:
             "compression": {"type": "str", "choices": [GZIP, ZSTD], "default": GZIP},
             "layer_reuse": {"type": "str", "choices": [CONTENT, DIGEST], "default": CONTENT},
             "base": {"type": "list", "elements": "path", "default": []},
+            "deltas": {"type": "str", "choices": ["none", "beside", "instead"], "default": "none"},
+            "delta_limit": {"type": "float", "default": 0.5},
             "allowed_signers": {"type": "path", "default": ""},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "authfile": {"type": "path", "default": ""},

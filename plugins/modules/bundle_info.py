@@ -120,10 +120,18 @@ size:
   type: int
   sample: 48211002
 left_out:
-  description: Bytes of the layers that were left out, because C(bases) have them.
+  description: Bytes of the layers that were left out, because C(bases) have them or C(deltas) restore them.
   returned: success
   type: int
   sample: 0
+deltas:
+  description:
+    - The deltas of layers, each with the digest and size of its layer, C(base) (the diffID of the layer that it starts from), C(delta_size), C(memory) (bytes
+      that applying it needs) and C(restore) (how the layer is compressed again; empty when that cannot be repeated).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 shared:
   description: Bytes that are saved because images share blobs.
   returned: success
@@ -150,6 +158,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, blob_users, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._compare import as_diff, compare
+from ansible_collections.airlift.registry.plugins.module_utils._deltas import delta_data
 from ansible_collections.airlift.registry.plugins.module_utils._history import history
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
@@ -193,7 +202,9 @@ def describe(bundle: Bundle) -> dict[str, t.Any]:
     users = blob_users(bundle)
     sizes = bundle.files.sizes()
     size = sum(sizes.get(name, 0) for name in users)
-    left_out = sum(blob.size for blob in bundle.lock.blobs if blob.base)
+    deltas = bundle.deltas
+    left_out = sum(blob.size for blob in bundle.lock.blobs if blob.base or blob.digest in deltas.instead)
+    needed = size - sum(delta.delta_size for delta in deltas.deltas)
     return {
         "changed": False,
         "id": bundle.id,
@@ -203,7 +214,8 @@ def describe(bundle: Bundle) -> dict[str, t.Any]:
         "images": [_describe_image(bundle, image, users) for image in bundle.images],
         "size": size,
         "left_out": left_out,
-        "shared": sum(image.size for image in bundle.images) - size - left_out,
+        "deltas": [delta_data(delta) for delta in deltas.deltas],
+        "shared": sum(image.size for image in bundle.images) - needed - left_out,
     }
 
 

@@ -140,6 +140,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_D
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
+from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
 
 
@@ -163,6 +164,7 @@ class Publisher:
         self.check_mode = module.check_mode
         self.run = program_runner(module)
         self.unlock = unlocker(module)
+        self.restorer = Restorer(os.path.join(module.tmpdir, "restored"), self.run)
         self.registry = Registry(
             self.params["registry"], self.params["username"], self.params["password"], self.params["ca_path"]
         )
@@ -172,7 +174,7 @@ class Publisher:
         bundles = [
             load_bundle(path, self.params["allowed_signers"], self.run, self.unlock) for path in self.params["path"]
         ]
-        images, pool = choose_images(bundles, self.params["images"]), Pool(bundles)
+        images, pool = choose_images(bundles, self.params["images"]), Pool(bundles, self.restorer)
         plans = [self._plan(image) for image in images]
         for image, plan in zip(images, plans):
             layers = {layer.blob.digest for layer in image.layers}

@@ -152,7 +152,8 @@ def test_the_guide(lab: Lab, signer: Signer, tmp_path: Path) -> None:
     assert december < november / 20
     preloads = [output for command, output in said.items() if "airlift.registry.preload" in command]
     changed = [re.search(r"fleet1 .*changed=(\d+) .*failed=0", output) for output in preloads]
-    assert [match and match[1] for match in changed] == ["1", "1", "0"]
+    assert [match and match[1] for match in changed] == ["1", "1", "0", "0"]
+    assert (tmp_path / "small.tar").stat().st_size < december
     assert lab.run("fleet2", "docker run --rm --network none app:v2") == "app v2"
     assert set(lab.images("fleet1")) == {"app:v1", "app:v2"}
     names = documents.run("tar -xOf full.tar bundle.lock.yml", tmp_path)

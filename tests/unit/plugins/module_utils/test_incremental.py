@@ -25,6 +25,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._blobs import Blo
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, BundleError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedBlob, format_lock, parse_lock
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
+from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.module_utils._source_bundle import (
     BundleSource,
     Portion,
@@ -34,6 +35,8 @@ from ansible_collections.airlift.registry.plugins.module_utils._source_bundle im
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer, flip, seal
+
+UNUSED = Restorer("/nowhere", run_program)  # there are no deltas here
 
 V1, V2, V3 = (f"docker.io/library/app:v{number}" for number in (1, 2, 3))
 BASE, TOP, NEW, NEWER = (images.layer(text) for text in ("base", "top", "new", "newer"))
@@ -151,7 +154,7 @@ def claim_no_base(bundle: Path) -> None:
     [
         pytest.param(claim_no_base, "is missing from bundle", id="a layer that no base is said to have"),
         pytest.param(name_no_base, "does not name the base", id="a base without a name"),
-        pytest.param(bring_what_was_left_out, "though its lock says that it was left out", id="a layer more"),
+        pytest.param(bring_what_was_left_out, "though it says that it was left out", id="a layer more"),
     ],
 )
 def test_what_is_absent_must_be_in_the_signed_lock(
@@ -186,7 +189,7 @@ def test_a_layer_is_taken_from_whichever_bundle_has_it(
     digests = {found.diff_id: found.digest for bundle in loaded.values() for found in bundle.lock.blobs}
     needs = [Need(V3, digests[diff_id(content)]) for content in lacking]
     for order in itertools.permutations(given.split()):
-        pool = Pool([loaded[name] for name in order])
+        pool = Pool([loaded[name] for name in order], UNUSED)
         if not asked_for:
             pool.check(needs, "Host ship1")
             for need in needs:
@@ -203,13 +206,13 @@ def test_a_layer_is_taken_from_whichever_bundle_has_it(
 def test_the_room_for_a_layer_is_known_or_guessed(chain: Chain, signer: Signer) -> None:
     first, second = bundles.load(chain.first, signer), bundles.load(chain.second, signer)
     layer = second.images[0].layers[0]
-    assert Pool([first, second]).unpacked_size(layer) == len(BASE)
-    assert Pool([second]).unpacked_size(layer) == 3 * layer.blob.size
+    assert Pool([first, second], UNUSED).unpacked_size(layer) == len(BASE)
+    assert Pool([second], UNUSED).unpacked_size(layer) == 3 * layer.blob.size
 
 
 def take(path: Path, signer: Signer, portions: t.Sequence[Portion], base: Path | None = None) -> Path:
     """Make a bundle of others, as the module does."""
-    source = BundleSource(portions, lambda name: bundles.load(Path(name), signer))
+    source = BundleSource(portions, lambda name: bundles.load(Path(name), signer), UNUSED)
     bases = combine([read_base(str(base), lambda name: bundles.load(Path(name), signer))] if base else [])
     source.check((), bases.homes)
     with _bundle_writer.work_directory(str(path)) as work:
@@ -248,7 +251,7 @@ def test_one_image_or_the_later_one_of_two_with_the_same_name(signer: Signer, tm
         bundles.make_bundle(tmp_path / name, signer, {V1: [BASE, content], f"docker.io/library/{name}:1": [content]})
 
     def taken(*portions: Portion) -> dict[str, str]:
-        source = BundleSource(portions, lambda path: bundles.load(Path(path), signer))
+        source = BundleSource(portions, lambda path: bundles.load(Path(path), signer), UNUSED)
         return {entry.name: entry.digest for entry in source.locked}
 
     old, new = (
@@ -326,10 +329,12 @@ def test_sources_that_cannot_be_meant(value: t.Any, problem: str) -> None:
 
 def test_an_image_that_a_bundle_has_not(chain: Chain, signer: Signer) -> None:
     with pytest.raises(InputError, match=r"first has no image docker\.io/library/tool:v1"):
-        BundleSource(portions_of(chain.first, reference="tool:v1"), lambda path: bundles.load(Path(path), signer))
+        BundleSource(
+            portions_of(chain.first, reference="tool:v1"), lambda path: bundles.load(Path(path), signer), UNUSED
+        )
 
 
 def test_a_name_that_comes_from_elsewhere_too(chain: Chain, signer: Signer) -> None:
-    source = BundleSource(portions_of(chain.first), lambda path: bundles.load(Path(path), signer))
+    source = BundleSource(portions_of(chain.first), lambda path: bundles.load(Path(path), signer), UNUSED)
     with pytest.raises(InputError, match=r"app:v1 is in the list of images and in bundle .*/first"):
         source.check([V1], ())
