@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""Making a bundle: everything happens in a work directory beside it, and one rename puts it in place."""
+"""Making a bundle: everything happens in a work directory, and renames put what is finished in place."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ from ansible_collections.airlift.registry.plugins.module_utils._blobs import Blo
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import format_sums
 from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO_DELTAS, Deltas
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._form import PLAIN, Form, strangers
 from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedOption
+from ansible_collections.airlift.registry.plugins.module_utils._placing import place_tar
 
 
 @contextmanager
-def work_directory(path: str) -> t.Iterator[str]:
-    """A directory beside I(path), for one process at a time, with the finished blobs that an earlier run left, if any.
+def work_directory(path: str, elsewhere: str = "") -> t.Iterator[str]:
+    """A directory beside I(path) or I(elsewhere), for one process at a time, with the finished blobs that an earlier run left, if any.
 
     It is gone after success. After an error its blobs stay for the next run.
     """
     parent, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(parent):
         raise InputError(f"There is no directory {parent} for the bundle", "Make it first, or correct the path.")
-    work = os.path.join(parent, f".{name}.partial")
+    if elsewhere and not os.path.isdir(elsewhere):
+        raise InputError(f"There is no directory {elsewhere} to work in", "Make it first, or correct work_path.")
+    work = os.path.join(elsewhere or parent, f".{name}.partial")
     os.makedirs(work, exist_ok=True)
     handle = os.open(work, os.O_RDONLY)
     try:
@@ -49,19 +53,16 @@ def work_directory(path: str) -> t.Iterator[str]:
         os.close(handle)
 
 
-def check_replaceable(path: str) -> None:
-    """Raise InputError when there is something at I(path) that is not a bundle, so that it is never overwritten."""
+def check_replaceable(path: str, form: Form = PLAIN) -> None:
+    """Raise InputError when there is something where the bundle shall be that is not a bundle, so that it is never overwritten."""
     if os.path.isdir(path):
         # Image layouts of other tools have no lock.
-        mine = not os.listdir(path) or os.path.exists(os.path.join(path, _layout.LOCK))
-    elif os.path.exists(path):
-        with open(path, "rb") as stream:
-            mine = stream.read(len(_layout.LAYOUT) + 1) == _layout.LAYOUT.encode() + b"\0"
+        others = [] if not os.listdir(path) or os.path.exists(os.path.join(path, _layout.LOCK)) else [path]
     else:
-        mine = True
-    if not mine:
+        others = strangers(path, form)
+    for file in others:
         raise InputError(
-            f"{path} exists and is not a bundle", "Choose another path, or move it away; it was not touched."
+            f"{file} exists and is not a bundle", "Choose another path, or move it away; it was not touched."
         )
 
 
@@ -74,6 +75,7 @@ def write_bundle(
     options: t.Sequence[LockedOption] = (),
     bases: Bases = NO_BASES,
     deltas: Deltas = NO_DELTAS,
+    form: Form = PLAIN,
 ) -> None:
     """Finish the bundle whose blobs are in I(store) and put it at I(path), a tar if that ends in C(.tar). I(options) are for the lock."""
     work = store.root
@@ -85,7 +87,8 @@ def write_bundle(
     _signature.sign(os.path.join(work, _layout.SUMS), signing_key, run)
     _set_modes(work)
     if path.endswith(".tar"):
-        _place_tar(work, packed, path)
+        files = _layout.DirectoryFiles(work)
+        place_tar(files, _tar_names(files, packed), path, form, run)
     else:
         _place_directory(work, path)
 
@@ -108,16 +111,10 @@ def _set_modes(work: str) -> None:
             os.chmod(os.path.join(directory, name), 0o644)
 
 
-def _place_tar(work: str, packed: t.Sequence[_pack.Packed], path: str) -> None:
-    files = _layout.DirectoryFiles(work)
+def _tar_names(files: _layout.Files, packed: t.Sequence[_pack.Packed]) -> list[str]:
     images = [entry.image for entry in packed]
     documents = {_layout.blob_name(blob.digest) for image in images for blob in (image.manifest, image.config)}
-    partial = os.path.join(work, "bundle.tar")
-    with open(partial, "wb") as target:
-        _layout.write_tar(files, _layout.tar_order(files.sizes(), documents), target)
-        target.flush()
-        os.fsync(target.fileno())
-    os.rename(partial, path)
+    return _layout.tar_order(files.sizes(), documents)
 
 
 def _place_directory(work: str, path: str) -> None:

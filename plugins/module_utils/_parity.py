@@ -18,6 +18,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Bu
 from ansible_collections.airlift.registry.plugins.module_utils._signature import Run
 
 MAX_PERCENT = 100
+PARITY_SUFFIX = ".par2"
 
 # par2 multiplies every block with every block of parity. With some 200 blocks, parity of a quarter is made in minutes, not hours.
 _BLOCKS = 200

@@ -85,7 +85,7 @@ class Parts:
     def problems(self) -> list[BundleError]:
         """What is wrong with the content of the parts: all of it is read, on all cores."""
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            found = list(pool.map(_digest, self.paths))
+            found = list(pool.map(digest_file, self.paths))
         return [
             BundleError(self._what_happened(path, digest), _AGAIN)
             for path, digest, listed in zip(self.paths, found, self.digests)
@@ -292,7 +292,8 @@ def _open_regular(path: str) -> t.BinaryIO:
     return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0)  # the caller closes it
 
 
-def _digest(path: str) -> str:
+def digest_file(path: str) -> str:
+    """The sha256 of a regular file, as 64 hexadecimal digits."""
     checksum = hashlib.sha256()
     with _open_regular(path) as stream:
         while chunk := stream.read(_CHUNK):

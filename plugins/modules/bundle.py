@@ -34,6 +34,7 @@ options:
   path:
     description:
       - Where the bundle shall be. It is one tar if this ends in V(.tar), a directory otherwise.
+      - With O(part_size) the tar V(app.tar) is C(app.tar.001) and so on, encrypted it is C(app.tar.age). All that reads bundles wants V(app.tar) all the same.
       - A bundle that is there is replaced when its images, its content or its signer differ. Anything else that is there is never touched.
     type: path
     required: true
@@ -132,8 +133,38 @@ options:
         and C(/etc/docker/certs.d).
     type: path
     default: ""
+  part_size:
+    description:
+      - Writes the tar in parts of this size, C(NAME.tar.001) and so on, with their checksums in C(NAME.tar.SHA256SUMS).
+        C(sha256sum -c) checks each alone, C(cat NAME.tar.[0-9]*) joins them. Nothing of this collection needs them joined.
+      - Bytes with a unit (V(700MiB), V(25GB), V(4GiB-1)), V(fat32) for the largest file of that file system, or V(dvd). No parts when empty.
+    type: str
+    default: ""
+  parity:
+    description:
+      - Adds parity of so many percent of the bundle's size, made by C(par2). M(airlift.registry.bundle_verify) rebuilds lost and damaged parts from it.
+      - A lost part is rebuilt if the parity is as large as a part. The module warns when it is not.
+    type: int
+    default: 0
+  encrypt_to:
+    description:
+      - Encrypts the tar with C(age) so that each of these can read it. They are public keys of C(age) (V(age1...)) or SSH (V(ssh-ed25519 ...), V(ssh-rsa ...)).
+      - What was encrypted differs each time, and the maker need not be able to read it. So a record beside it, C(NAME.tar.age.record),
+        tells whether a second run would make the same; without the private O(signing_key) it tells nothing.
+        With a key whose signatures differ each time (ECDSA, hardware keys) it cannot, and the bundle is made anew in each run.
+    type: list
+    elements: str
+    default: []
+  work_path:
+    description:
+      - The directory for what is not finished yet. By default the one of O(path).
+      - Layers lie there as they are, also those of a bundle that will be encrypted. So give a directory of the host when O(path) is on the medium.
+    type: path
+    default: ""
 requirements:
   - C(xdelta3) and C(prlimit) of util-linux, with O(deltas). Making a delta takes up to 384 MiB of memory, applying one 128 MiB.
+  - C(age), for O(encrypt_to).
+  - C(par2), for O(parity).
   - C(skopeo) 1.9 or later, for images from registries.
   - C(ssh-keygen) of OpenSSH 8.3 or later.
   - The Python library C(zstandard) (Debian's C(python3-zstandard)), for O(compression=zstd) and for docker archives that were compressed with zstd.
@@ -143,6 +174,18 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Pack an image for a stick with FAT32, in parts of which one may get lost, for two sites to read
+  airlift.registry.bundle:
+    path: /media/stick/2026-11.tar
+    signing_key: ~/.ssh/airlift
+    images: ["docker-daemon:app:1.4"]
+    part_size: fat32
+    parity: 30
+    encrypt_to:
+      - age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
+      - "{{ lookup('ansible.builtin.file', 'keys/shop1.pub') }}"
+    work_path: /var/tmp
+
 - name: Pack two images of the local engine and one of a registry
   airlift.registry.bundle:
     path: /srv/bundles/2026-11.tar
@@ -196,6 +239,12 @@ path:
   returned: success
   type: str
   sample: /srv/bundles/2026-11.tar
+files:
+  description: The files that the bundle at RV(path) consists of now. Of one that is a directory, only that.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/bundles/2026-11.tar]
 reasons:
   description: Why a bundle was made; empty when the one that is there was kept.
   returned: success
@@ -268,6 +317,12 @@ from ansible_collections.airlift.registry.plugins.module_utils._delta_maker impo
 from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO_DELTAS, Deltas, delta_data
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._form import (
+    files_of_bundle,
+    form_differences,
+    parity_warnings,
+    parse_form,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, entry_data, is_lock
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
@@ -281,6 +336,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
     option_differences,
     taken_differences,
 )
+from ansible_collections.airlift.registry.plugins.module_utils._record import facts, record_differences, write_record
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.module_utils._reuse import CONTENT, DIGEST, stand_ins
 from ansible_collections.airlift.registry.plugins.module_utils._signature import NAMESPACE, Run
@@ -319,6 +375,9 @@ class BundleMaker:
         self.path: str = params["path"]
         self.signing_key: str = params["signing_key"]
         self.run: Run = program_runner(module)
+        self.params = params
+        self.form = parse_form(self.path, params["part_size"], params["parity"], params["encrypt_to"])
+        self.warn = module.warn
         self.base: list[str] = params["base"]
         self.allowed_signers: str = params["allowed_signers"]
         self.restorer = Restorer(os.path.join(module.tmpdir, "restored"), self.run)
@@ -344,24 +403,25 @@ class BundleMaker:
 
     def make(self) -> dict[str, t.Any]:
         """Make the bundle if there is a reason to; the module's result."""
-        _bundle_writer.check_replaceable(self.path)
+        _bundle_writer.check_replaceable(self.path, self.form)
         public_key = _public_key(self.signing_key, self.run)
         bases = self._bases()
         taken = BundleSource(self.portions, self._load, self.restorer)
         taken.check([entry.name for entry in self.wanted], bases.homes)
         ids = identify_all(self.kinds, self.wanted, self.parallel)
-        before, reasons = self._current(public_key)
+        made_of = facts(self.params, ids, taken.locked, bases.names, public_key)
+        before, reasons = self._current(public_key, made_of)
         if before:
             reasons += self._reasons(before, ids, taken, bases)
-        if before and not reasons:
-            lock, deltas = before.lock, before.deltas
-        elif self.check_mode:
-            lock, deltas = Lock(""), NO_DELTAS
-        else:
-            lock, deltas = self._write(ids, taken, bases)
+        lock, deltas = (before.lock, before.deltas) if before and not reasons else (Lock(""), NO_DELTAS)
+        if reasons and not self.check_mode:
+            lock, deltas = self._write(ids, taken, bases, made_of)
+        for warning in parity_warnings(self.path, self.form):
+            self.warn(warning)
         return {
             "changed": bool(reasons),
             "path": self.path,
+            "files": [self.path] if os.path.isdir(self.path) else files_of_bundle(self.path),
             "reasons": reasons,
             "images": [entry_data(entry) for entry in lock.images],
             "bases": [entry_data(entry) for entry in lock.bases],
@@ -403,21 +463,25 @@ class BundleMaker:
     def _base_bundles(self) -> list[Bundle]:
         return [self._load(path) for path in self.base if not is_lock(path)]
 
-    def _current(self, public_key: str) -> tuple[Bundle | None, list[str]]:
-        """The bundle that is there, or why it does not count."""
+    def _current(self, public_key: str, made_of: t.Any) -> tuple[Bundle | None, list[str]]:
+        """The bundle that is there, and why it does not count. Of an encrypted one nobody here can tell more than its record."""
+        if self.form.recipients:
+            return None, record_differences(self.path, self.form, made_of, self.signing_key, self.run)
         with tempfile.NamedTemporaryFile("w", prefix="airlift-", suffix=".signers") as signers:
             signers.write(f'maker namespaces="{NAMESPACE}" {public_key}\n')
             signers.flush()
+            reasons: list[str] = []
             try:
+                reasons = form_differences(self.path, self.form)
                 bundle = load_bundle(self.path, signers.name, self.run)
             except InputError:
-                return None, [f"there is no bundle at {self.path}"]
+                return None, reasons or [f"there is no bundle at {self.path}"]
             except BundleError as error:
                 return None, [error.problem]
         problems = verify_blobs(bundle)
         if problems:
             return None, [problems[0].problem]
-        return bundle, []
+        return bundle, reasons
 
     def _reasons(self, before: Bundle, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases) -> list[str]:
         """Why the bundle that is there is not what is wanted."""
@@ -437,8 +501,10 @@ class BundleMaker:
             {image.name: image.layers for image in before.images if image.name in ours}, chosen
         )
 
-    def _write(self, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases) -> tuple[Lock, Deltas]:
-        with _bundle_writer.work_directory(self.path) as work:
+    def _write(
+        self, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases, made_of: t.Any
+    ) -> tuple[Lock, Deltas]:
+        with _bundle_writer.work_directory(self.path, self.params["work_path"]) as work:
             store = BlobStore(work, self.compression, bases.homes)
             packed = taken.fetch(store)
             for transport, kind in self.kinds.items():
@@ -451,8 +517,10 @@ class BundleMaker:
             layers = [layer for entry in packed for layer in entry.image.layers]
             deltas = make_deltas(store, layers, self._asked_deltas(), self._base_bundles(), self.run)
             _bundle_writer.write_bundle(
-                store, packed, self.path, self.signing_key, self.run, self.options, bases, deltas
+                store, packed, self.path, self.signing_key, self.run, self.options, bases, deltas, self.form
             )
+            if self.form.recipients:
+                write_record(self.form.base(self.path), made_of, self.signing_key, self.run)
         return _pack.make_lock(packed, options=self.options, bases=bases), deltas
 
 
@@ -488,6 +556,10 @@ def main() -> None:
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "authfile": {"type": "path", "default": ""},
             "cert_dir": {"type": "path", "default": ""},
+            "part_size": {"type": "str", "default": ""},
+            "parity": {"type": "int", "default": 0},
+            "encrypt_to": {"type": "list", "elements": "str", "default": []},
+            "work_path": {"type": "path", "default": ""},
             **ENGINE_ARGUMENTS,
         },
         required_one_of=[("images", "lock", "compose_files", "kubernetes_files")],
