@@ -136,7 +136,13 @@ from ansible_collections.airlift.registry.plugins.module_utils._module import (
     run_module,
     unlocker,
 )
-from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
+from ansible_collections.airlift.registry.plugins.module_utils._oci import (
+    INDEX_TYPES,
+    MAX_DOCUMENT,
+    Descriptor,
+    parse_artifact,
+    parse_index,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
@@ -146,14 +152,43 @@ from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Sk
 
 @dataclass(frozen=True)
 class _Publication:
-    """An image, the bundle that has its manifest and config, and the bundles that have its layers."""
+    """What one name means: an image, or one for each platform of an index; the bundle that has the documents, and those that have the layers."""
 
-    image: Image
+    images: tuple[Image, ...]
     bundle: Bundle
     pool: Pool
 
+    @property
+    def name(self) -> str:
+        return self.images[0].name
+
+    @property
+    def target(self) -> Descriptor:
+        return self.images[0].target
+
+    @property
+    def layers(self) -> set[str]:
+        """The digests of all layers."""
+        return {layer.blob.digest for image in self.images for layer in image.layers}
+
+    def document(self, digest: str) -> bytes:
+        return self.bundle.files.read(_layout.blob_name(digest), MAX_DOCUMENT)
+
+    def manifests(self) -> dict[str, bytes]:
+        """The manifests by digest, those of the index too that are no image."""
+        entries = [image.manifest for image in self.images]
+        if self.target.media_type in INDEX_TYPES:
+            index = parse_index(self.document(self.target.digest), f"The index of {self.name}")
+            entries = [entry.descriptor for entry in index]
+        return {entry.digest: self.document(entry.digest) for entry in entries}
+
+    def blobs(self) -> dict[str, int]:
+        """The size of each blob that the manifests name, by digest."""
+        artifacts = [parse_artifact(data, f"A manifest of {self.name}") for data in self.manifests().values()]
+        return {blob.digest: blob.size for artifact in artifacts for blob in artifact.blobs}
+
     def home(self, digest: str) -> Bundle:
-        return self.bundle if digest == self.image.config.digest else self.pool.home(digest)
+        return self.pool.home(digest) if digest in self.layers else self.bundle
 
 
 class Publisher:
@@ -174,18 +209,15 @@ class Publisher:
         bundles = [
             load_bundle(path, self.params["allowed_signers"], self.run, self.unlock) for path in self.params["path"]
         ]
-        images, pool = choose_images(bundles, self.params["images"]), Pool(bundles, self.restorer)
-        plans = [self._plan(image) for image in images]
-        for image, plan in zip(images, plans):
-            layers = {layer.blob.digest for layer in image.layers}
-            pool.check(
-                [Need(image.name, digest) for digest in plan["missing"] if digest in layers], plan["destination"]
-            )
+        pool = Pool(bundles, self.restorer)
+        publications = _publications(choose_images(bundles, self.params["images"]), pool)
+        plans = [self._plan(publication) for publication in publications]
+        for publication, plan in zip(publications, plans):
+            missing = [digest for digest in plan["missing"] if digest in publication.layers]
+            pool.check([Need(publication.name, digest) for digest in missing], plan["destination"])
         if not self.check_mode:
             todo = [
-                (_Publication(image, bundle, pool), plan)
-                for (image, bundle), plan in zip(images.items(), plans)
-                if plan["action"] == "publish"
+                (publication, plan) for publication, plan in zip(publications, plans) if plan["action"] == "publish"
             ]
             with ExitStack() as stack:
                 for path in self.params["path"]:
@@ -203,16 +235,16 @@ class Publisher:
             },
         }
 
-    def _plan(self, image: Image) -> dict[str, t.Any]:
-        repository, tag = self._place(image)
+    def _plan(self, publication: _Publication) -> dict[str, t.Any]:
+        repository, tag = self._place(publication.name)
         before = self.registry.manifest_digest(repository, tag)
-        present = before == image.manifest.digest
-        blobs = {blob.digest: blob.size for blob in (image.config, *(layer.blob for layer in image.layers))}
+        present = before == publication.target.digest
+        blobs = publication.blobs()
         missing = [] if present else [digest for digest in blobs if not self.registry.has_blob(repository, digest)]
         return {
-            "name": image.name,
+            "name": publication.name,
             "destination": f"{self.registry.host}/{repository}:{tag}",
-            "digest": image.manifest.digest,
+            "digest": publication.target.digest,
             "before": before,
             "action": "present" if present else "publish",
             "reason": _reason(before, present),
@@ -220,8 +252,8 @@ class Publisher:
             "bytes_missing": sum(blobs[digest] for digest in missing),
         }
 
-    def _place(self, image: Image) -> tuple[str, str]:
-        reference = parse_reference(image.name)
+    def _place(self, name: str) -> tuple[str, str]:
+        reference = parse_reference(name)
         namespace = f"{self.params['namespace']}/" if self.params["namespace"] else ""
         # Whoever names the namespace must not be able to leave the registry.
         target = parse_reference(f"{self.params['registry']}/{namespace}{reference.path}:{reference.tag}")
@@ -241,15 +273,15 @@ class Publisher:
             for publication, plan in todo:
                 with _directory_with(publication, plan["missing"], work) as directory:
                     skopeo.push(directory, plan["destination"])
-                self._prove(publication.image, plan)
+                self._prove(publication, plan)
         finally:
             shutil.rmtree(work)
 
-    def _prove(self, image: Image, plan: dict[str, t.Any]) -> None:
-        found = self.registry.manifest_digest(*self._place(image))
-        if found != image.manifest.digest:
+    def _prove(self, publication: _Publication, plan: dict[str, t.Any]) -> None:
+        found, expected = self.registry.manifest_digest(*self._place(publication.name)), publication.target.digest
+        if found != expected:
             raise RegistryError(
-                f"{plan['destination']} has the digest {found} after the upload, and {image.manifest.digest} was expected",
+                f"{plan['destination']} has the digest {found} after the upload, and {expected} was expected",
                 "Check whether somebody else pushes to that name, and run this again.",
             )
 
@@ -269,6 +301,20 @@ class Publisher:
         return directory
 
 
+def _publications(images: t.Mapping[Image, Bundle], pool: Pool) -> list[_Publication]:
+    """The images by their names; raises InputError for a name that means two things."""
+    names: dict[str, list[Image]] = {}
+    for image in images:
+        names.setdefault(image.name, []).append(image)
+    for name, found in names.items():
+        if len({image.target for image in found}) > 1:
+            raise InputError(
+                f"{name} means {' and '.join(sorted(image.target.digest for image in found))} in these bundles",
+                "Publish the bundles one after the other, or make one bundle with all platforms of that name.",
+            )
+    return [_Publication(tuple(found), images[found[0]], pool) for found in names.values()]
+
+
 def _reason(before: str | None, present: bool) -> str:
     if present:
         return "the registry has this image under this name"
@@ -277,7 +323,7 @@ def _reason(before: str | None, present: bool) -> str:
 
 @contextmanager
 def _directory_with(publication: _Publication, digests: t.Sequence[str], work: str) -> t.Iterator[str]:
-    """What skopeo calls a directory image: the manifest, and the blobs that it will send, each of them verified.
+    """What skopeo calls a directory image: index and manifests, and the blobs that it will send, each of them verified.
 
     An image layout would do for OCI manifests; skopeo before 1.14 does not find those of Docker's type in one.
     """
@@ -285,9 +331,11 @@ def _directory_with(publication: _Publication, digests: t.Sequence[str], work: s
     try:
         with open(os.path.join(directory, "version"), "w", encoding="utf-8") as target:
             target.write("Directory Transport Version: 1.1\n")
-        with open(os.path.join(directory, "manifest.json"), "wb") as manifest:
-            name = _layout.blob_name(publication.image.manifest.digest)
-            manifest.write(publication.bundle.files.read(name, MAX_DOCUMENT))
+        documents = {f"{hex_of(digest)}.manifest.json": data for digest, data in publication.manifests().items()}
+        documents["manifest.json"] = publication.document(publication.target.digest)
+        for name, data in documents.items():
+            with open(os.path.join(directory, name), "wb") as manifest:
+                manifest.write(data)
         for digest in digests:
             bundle = publication.home(digest)
             verify_file(bundle.files, bundle.sums, _layout.blob_name(digest))

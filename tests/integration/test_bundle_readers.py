@@ -84,7 +84,7 @@ def said(*command: t.Any, stdin: Path | None = None) -> str:
 
 
 @pytest.mark.parametrize("transport", ["oci", "oci-archive", "docker-archive"])
-@pytest.mark.parametrize("name", [PLAIN, SEVERAL])
+@pytest.mark.parametrize("name", [PLAIN, SEVERAL], ids=["one platform", "several"])
 def test_skopeo(mixed: Made, tmp_path: Path, transport: str, name: str) -> None:
     path = mixed.directory if transport == "oci" else mixed.tar
     # As a docker archive it has one platform of each name.

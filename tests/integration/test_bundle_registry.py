@@ -20,6 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
+from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, eventually, free_port
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, task
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
@@ -241,6 +245,37 @@ def test_a_bundle_goes_back_into_a_registry(
         assert told["Digest"] == image["digest"]
 
 
+def test_an_image_for_several_platforms_is_published_with_its_index(
+    ansible: Ansible, registry: Registry, signer: Signer, tmp_path: Path
+) -> None:
+    """Attestation included: the registry serves the index and each platform under the digests of the bundle."""
+    path, platforms = tmp_path / "b", {"linux/amd64": ["base", "amd"], "linux/arm64": ["base", "arm"]}
+    with _bundle_writer.work_directory(str(path)) as work:
+        store = BlobStore(work)
+        layers = {platform: [images.layer(text) for text in texts] for platform, texts in platforms.items()}
+        packed = bundles.pack_index(store, "docker.io/library/several:1", layers, b'{"predicate": {}}')
+        _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program)
+    publish = {
+        "path": str(path),
+        "allowed_signers": str(signer.allowed_signers),
+        "registry": registry.host,
+        "namespace": "platforms",
+        "ca_path": str(registry.certs / "ca.crt"),
+    }
+    push = task("registry_publish", publish)
+    predicted, published, again = (
+        run["localhost"] for run in ansible.play("localhost", [{**push, "check_mode": True}, push, push])
+    )
+    assert [run["changed"] for run in (predicted, published, again)] == [True, True, False], published
+    (shown,) = published["images"]
+    assert shown["digest"] == packed[0].image.target.digest
+    assert predicted["bytes_missing"] == published["bytes_missing"] > again["bytes_missing"] == 0
+    place = f"docker://{registry.host}/platforms/library/several"
+    for reference in (":1", *(f"@{entry.image.manifest.digest}" for entry in packed)):
+        raw = inspect(registry, place + reference, "--raw")
+        assert digest_of(raw.encode()) in {shown["digest"], reference[1:]}
+
+
 def test_layers_are_stored_once_whatever_compressed_them(
     ansible: Ansible, registry: Registry, small: list[str], signer: Signer, tmp_path: Path
 ) -> None:
@@ -267,7 +302,11 @@ def test_layers_are_stored_once_whatever_compressed_them(
     made, locks = results[::2], [base64.b64decode(result["content"]).decode() for result in results[1::2]]
     assert [result["changed"] for result in made] == [True, False, True, True, False], made
     assert made[2]["reasons"] == ["layer_reuse was content, and is digest"]
-    assert made[3]["reasons"] == ["compression was gzip, and is zstd", "layer_reuse was digest, and is content"]
+    assert made[3]["reasons"] == [
+        "compression was gzip, and is zstd",
+        "layer_reuse was digest, and is content",
+        "a layer of docker.io/library/same:1 is in a base or in another image with the same content",
+    ]
     assert [lock.count('"diff_id"') for lock in locks] == [2, 2, 4, 2, 2]
     assert [len(result.get("warnings", [])) for result in made] == [0, 0, 0, 1, 1]
     assert "20.10" in made[3]["warnings"][0]
