@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +29,14 @@ class Podman:
     """podman with a storage of its own, and the API of its engine."""
 
     directory: Path
+    runroot: str  # podman allows it 50 characters
 
     @property
     def socket(self) -> str:
         return f"unix://{self.directory}/podman.sock"
 
     def command(self, *arguments: str) -> list[str]:
-        storage = ["--root", f"{self.directory}/root", "--runroot", f"{self.directory}/run", "--storage-driver", "vfs"]
+        storage = ["--root", f"{self.directory}/root", "--runroot", self.runroot, "--storage-driver", "vfs"]
         return ["podman", *storage, "--cgroup-manager", "cgroupfs", *arguments]
 
     def run(self, *arguments: str) -> str:
@@ -43,7 +46,8 @@ class Podman:
 @pytest.fixture(scope="module")
 def podman(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Podman]:
     """Its engine has two images, which share a layer. It ends by itself should nobody end it."""
-    found = Podman(tmp_path_factory.mktemp("podman"))
+    runroot = tempfile.mkdtemp(prefix="podman-")
+    found = Podman(tmp_path_factory.mktemp("podman"), runroot)
     for number, (image, name) in enumerate(zip(small, (APP, TOOL), strict=True)):
         archive = found.directory / f"{number}.tar"
         subprocess.run(["docker", "save", "--output", archive, image], check=True)
@@ -56,6 +60,7 @@ def podman(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> t.Iter
     finally:
         service.terminate()
         service.wait(60)
+        shutil.rmtree(runroot)
 
 
 def skopeo_digest(source: str) -> str:
