@@ -53,8 +53,9 @@ quietly = @mkdir -p .cache/check && begin=$$SECONDS && { { $(1); } >.cache/check
 check: venv ## everything that needs no engine (under two minutes)
 	@$(MAKE) --no-print-directory --jobs=$$(nproc) --output-sync=target --keep-going $(patsubst %,check-%,$(filter-out $(SKIP),$(CHECKS)))
 
-unit: venv ## the unit tests (under 20 seconds)
-	@pytest tests/unit $(ARGS)
+# Hostile input and properties have a process or many examples for each case; make check has them too.
+unit: venv ## the unit tests of the daily loop (under 30 seconds)
+	@pytest tests/unit --numprocesses auto --ignore tests/unit/plugins/hostile --ignore tests/unit/plugins/properties $(ARGS)
 
 sanity: venv ## ansible-test sanity
 	@python tests/sanity/run.py $(ARGS)
@@ -70,7 +71,7 @@ check-sanity: check-%: venv
 	$(call quietly,python tests/sanity/run.py)
 
 check-unit: check-%: venv
-	$(call quietly,pytest tests/unit)
+	$(call quietly,pytest tests/unit --numprocesses auto)
 
 check-ansible: check-%: venv
 	$(call quietly,ansible-lint -q --nocolor)

@@ -53,7 +53,7 @@ def test_pulls_into_shared_blobs(tmp_path: Path) -> None:
     [
         pytest.param("echo out; exit 3", 3, "", id="the program's own exit code"),
         pytest.param("exec nothing-of-this-name", 127, "not found", id="no program"),
-        pytest.param("sleep 60", 143, "", id="a program that does nothing"),
+        pytest.param("exec sleep 60", 143, "", id="a program that does nothing"),
         pytest.param("yes > $0/big", 1, "File too large", id="a file that grows without end"),
     ],
 )
