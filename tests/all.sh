@@ -12,7 +12,7 @@ set -m
 "$PYTHON" molecule/resources/lab image base host registry haproxy app1 app2 >"$log" 2>&1 </dev/null &
 builds=$!
 # The tests that want these wait for them, by asking for them again.
-nice -n 10 "$PYTHON" molecule/resources/lab tool crane oras cosign >"$tools_log" 2>&1 </dev/null &
+nice -n 10 "$PYTHON" molecule/resources/lab tool crane oras referrers_registry cosign >"$tools_log" 2>&1 </dev/null &
 tools=$!
 nice -n 10 "$PYTHON" molecule/resources/lab image garage >"$garage_log" 2>&1 </dev/null &
 garage=$!

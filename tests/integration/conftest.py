@@ -44,8 +44,8 @@ def lab(directory: Path) -> t.Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def tools() -> dict[str, Path]:
-    """Where the programs of others are, by name: crane, oras, cosign."""
-    lines = labs.lab("tool", "crane", "oras", "cosign").splitlines()
+    """Where the programs of others are, by name."""
+    lines = labs.lab("tool", "crane", "oras", "referrers_registry", "cosign").splitlines()
     return {name: Path(path) for name, path in (line.split(" ", 1) for line in lines)}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .errors import LabError
 from .lock import locked
-from .recipes.recipe import Workshop
+from .recipes.recipe import Workshop, source_files
 from .recipes.registry import find_go
 from .shell import run_logged, say
 
@@ -24,6 +24,7 @@ TOOLS = {
     "cosign": "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
     "crane": "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
     "oras": "oras.land/oras/cmd/oras@v1.3.6",
+    "referrers_registry": ".",  # a program of a few lines around a module, in the directory of that name
 }
 _LINKER_FLAGS = "-s -w"
 
@@ -39,7 +40,14 @@ def ensure_tools(names: Iterable[str], cache: Path) -> dict[str, Path]:
 
 def tool_key(name: str) -> str:
     """The hash of everything that a tool is made from."""
-    return hashlib.sha256(f"{TOOLS[name]}\n{_LINKER_FLAGS}\n{os.uname().machine}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{TOOLS[name]}\n{_LINKER_FLAGS}\n{os.uname().machine}".encode())
+    for path in source_files(_directory(name)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _directory(name: str) -> Path:
+    return Path(__file__).parent / name
 
 
 def _ensure_one(name: str, cache: Path) -> Path:
@@ -61,17 +69,9 @@ def _build(name: str, home: Path, cache: Path) -> None:
         workshop = _workshop(name, workplace, cache)
         say(f"{name}: building {TOOLS[name]}, log {workshop.log}")
         environment = {"CGO_ENABLED": "0", "GOBIN": str(workplace), "GOTOOLCHAIN": "auto", "GOFLAGS": "-buildvcs=false"}
-        go = find_go(workshop)
-        run_logged(
-            go,
-            "install",
-            "-trimpath",
-            "-ldflags",
-            _LINKER_FLAGS,
-            TOOLS[name],
-            log=workshop.log,
-            environment=environment,
-        )
+        go = [find_go(workshop), *(["-C", str(_directory(name))] if TOOLS[name] == "." else [])]
+        command = [*go, "install", "-trimpath", "-ldflags", _LINKER_FLAGS, TOOLS[name]]
+        run_logged(*command, log=workshop.log, environment=environment)
         workplace.chmod(0o755)
         home.parent.mkdir(exist_ok=True)
         os.replace(workplace, home)

@@ -68,12 +68,14 @@ def test_what_a_killed_build_left_is_removed(go: Path, cache: Path) -> None:
 
 
 def test_an_unknown_tool_is_refused_with_the_known_ones(cache: Path) -> None:
-    with pytest.raises(LabError, match=r"no tool is called docker\. There are: cosign, crane, oras"):
+    with pytest.raises(
+        LabError, match=r"no tool is called docker\. There are: cosign, crane, oras, referrers_registry"
+    ):
         ensure_tools(["crane", "docker"], cache)
     assert not cache.exists()
 
 
-@pytest.mark.parametrize("package", TOOLS.values())
+@pytest.mark.parametrize("package", [package for package in TOOLS.values() if package != "."])
 def test_versions_are_pinned(package: str) -> None:
     assert package.rpartition("@v")[2].replace(".", "").isdigit()
 
@@ -87,3 +89,11 @@ def test_the_command_prints_name_and_path(go: Path, tmp_path: Path) -> None:
     path = tmp_path / "airlift-registry/tools" / f"crane-{tool_key('crane')}/crane"
     assert said.stdout == f"crane {path}\n"
     assert built(go) == [TOOLS["crane"]]
+
+
+def test_a_program_of_the_lab_is_built_where_its_source_is(go: Path, cache: Path) -> None:
+    go.write_text(GO.replace("GOBIN/crane", "GOBIN/referrers_registry").replace('"$package" >>', '"$*" >>'))
+    ensure_tools(["referrers_registry"], cache)
+    directory = Path(__file__).resolve().parents[3] / "molecule/resources/lab/referrers_registry"
+    assert built(go)[:3] == ["-C", str(directory), "install"]
+    assert (directory / "go.sum").exists()
