@@ -16,7 +16,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION
 
 _BLOCK = 512
 
@@ -47,7 +47,9 @@ def _documents(images: t.Sequence[ArchiveImage]) -> dict[str, bytes]:
     for image in images:
         manifest = _oci.parse_manifest(image.manifest, f"The manifest of {image.name}")
         descriptor = _oci.Descriptor(manifest.media_type, _oci.digest_of(image.manifest), len(image.manifest))
-        index.append({**descriptor.to_json(), "annotations": {NAME_ANNOTATION: image.name, REF_ANNOTATION: image.name}})
+        index.append(
+            {**descriptor.to_json(), "annotations": {NAME_ANNOTATION: image.name, _oci.REF_ANNOTATION: image.name}}
+        )
         docker_manifest.append(
             {
                 "Config": _layout.blob_name(manifest.config.digest),

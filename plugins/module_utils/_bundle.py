@@ -32,9 +32,15 @@ from ansible_collections.airlift.registry.plugins.module_utils._image import Ima
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, parse_lock
 from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
+from ansible_collections.airlift.registry.plugins.module_utils._referrers import (
+    Referrer,
+    check_closed,
+    locked_referrers,
+    make_referrer,
+    parse_listing,
+)
 
 NAME_ANNOTATION = "io.containerd.image.name"
-REF_ANNOTATION = "org.opencontainers.image.ref.name"  # image specification, "Pre-Defined Annotation Keys"
 
 _GZIP_TRAILER = 4
 
@@ -52,6 +58,7 @@ class Bundle:
     sums: t.Mapping[str, str]
     lock: Lock
     deltas: Deltas = NO_DELTAS
+    referrers: tuple[Referrer, ...] = ()
 
     @property
     def id(self) -> str:
@@ -89,7 +96,7 @@ def _load(files: _layout.Files, allowed_signers: str, run: _signature.Run) -> Bu
     deltas = _deltas(files, lock)
     _verify_layers(files, images, lock, deltas)
     _verify_lock(files, images, lock)
-    return Bundle(files, signer, images, sums, lock, deltas)
+    return Bundle(files, signer, images, sums, lock, deltas, _referrers(files, images, lock))
 
 
 def verify_file(files: _layout.Files, sums: t.Mapping[str, str], name: str) -> None:
@@ -108,7 +115,8 @@ def verify_blobs(bundle: Bundle) -> list[BundleError]:
         try:
             verify_file(bundle.files, bundle.sums, name)
         except BundleError as error:
-            return BundleError(f"{error.problem} (it belongs to {', '.join(users[name])})", error.next_step)
+            owners = ", ".join(users[name]) or "what is attached to an image"
+            return BundleError(f"{error.problem} (it belongs to {owners})", error.next_step)
         return None
 
     users = blob_users(bundle)
@@ -183,7 +191,7 @@ def _images(files: _layout.Files) -> t.Iterator[Image]:
     for entry in entries:
         descriptor = _oci.parse_descriptor(entry, f"An entry of {what}")
         annotations = entry.get("annotations")
-        name = annotations.get(REF_ANNOTATION) if isinstance(annotations, dict) else None
+        name = annotations.get(_oci.REF_ANNOTATION) if isinstance(annotations, dict) else None
         if not isinstance(name, str) or not _is_full_name(name):
             raise BundleError(f"Manifest {descriptor.digest} in {what} has no full name", _AGAIN)
         if name in names:
@@ -207,7 +215,7 @@ def _named(files: _layout.Files, name: str, target: _oci.Descriptor) -> t.Iterat
         yield _image(files, name, target, None)
         return
     what = f"The index of {name}"
-    entries = _oci.parse_index(_document(files, target, what), what)
+    entries = _oci.parse_index(read_document(files, target, what), what)
     for entry in entries:
         if entry.platform == _oci.NO_PLATFORM:
             _verify_artifact(files, entry.descriptor, f"The attestation of {name}")
@@ -216,7 +224,7 @@ def _named(files: _layout.Files, name: str, target: _oci.Descriptor) -> t.Iterat
 
 
 def _verify_artifact(files: _layout.Files, descriptor: _oci.Descriptor, what: str) -> None:
-    for blob in _oci.parse_artifact(_document(files, descriptor, what), what).blobs:
+    for blob in _oci.parse_artifact(read_document(files, descriptor, what), what).blobs:
         _check_size(files, blob, what)
 
 
@@ -238,9 +246,28 @@ def _verify_lock(files: _layout.Files, images: t.Sequence[Image], lock: Lock) ->
         )
 
 
+def _referrers(files: _layout.Files, images: t.Sequence[Image], lock: Lock) -> tuple[Referrer, ...]:
+    """What refers to the images: all of it is there, and the lock says the same."""
+    what = f"referrers.json of bundle {files.path}"
+    is_there = _layout.REFERRERS in files.sizes()
+    found = []
+    for descriptor, name in parse_listing(files.read(_layout.REFERRERS, _oci.MAX_DOCUMENT), what) if is_there else ():
+        of_this = f"Referrer {descriptor.digest}"
+        referrer = make_referrer(read_document(files, descriptor, of_this), of_this, name)
+        for blob in referrer.blobs:
+            _check_size(files, blob, of_this)
+        found.append(referrer)
+    check_closed(found, images, what)
+    if locked_referrers(found) != lock.referrers:
+        raise BundleError(f"The referrers are not the same in bundle.lock.yml and in {what}", _AGAIN)
+    return tuple(found)
+
+
 def _image(files: _layout.Files, name: str, descriptor: _oci.Descriptor, index: _oci.Descriptor | None) -> Image:
-    manifest = _oci.parse_manifest(_document(files, descriptor, f"The manifest of {name}"), f"The manifest of {name}")
-    config = _oci.parse_config(_document(files, manifest.config, f"The config of {name}"), f"The config of {name}")
+    manifest = _oci.parse_manifest(
+        read_document(files, descriptor, f"The manifest of {name}"), f"The manifest of {name}"
+    )
+    config = _oci.parse_config(read_document(files, manifest.config, f"The config of {name}"), f"The config of {name}")
     if len(config.diff_ids) != len(manifest.layers):
         raise BundleError(f"{name} has {len(manifest.layers)} layers and {len(config.diff_ids)} diffIDs", _AGAIN)
     layers = tuple(Layer(blob, diff_id) for blob, diff_id in zip(manifest.layers, config.diff_ids))
@@ -282,7 +309,8 @@ def _check_size(files: _layout.Files, blob: _oci.Descriptor, what: str) -> None:
         )
 
 
-def _document(files: _layout.Files, descriptor: _oci.Descriptor, what: str) -> bytes:
+def read_document(files: _layout.Files, descriptor: _oci.Descriptor, what: str) -> bytes:
+    """A small document of the bundle that is what its descriptor says; raises BundleError."""
     data = files.read(_layout.blob_name(descriptor.digest), _oci.MAX_DOCUMENT)
     if len(data) != descriptor.size or _oci.digest_of(data) != descriptor.digest:
         raise BundleError(f"{what} in bundle {files.path} is damaged: {hex_of(descriptor.digest)} was expected", _AGAIN)

@@ -22,6 +22,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Ho
 from ansible_collections.airlift.registry.plugins.module_utils._form import PLAIN, Form, strangers
 from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedOption
 from ansible_collections.airlift.registry.plugins.module_utils._placing import place_tar
+from ansible_collections.airlift.registry.plugins.module_utils._referrers import Referrer
 
 
 @contextmanager
@@ -76,11 +77,12 @@ def write_bundle(
     bases: Bases = NO_BASES,
     deltas: Deltas = NO_DELTAS,
     form: Form = PLAIN,
+    referrers: t.Sequence[Referrer] = (),
 ) -> None:
     """Finish the bundle whose blobs are in I(store) and put it at I(path), a tar if that ends in C(.tar). I(options) are for the lock."""
     work = store.root
     store.remove_unused()
-    for name, content in _pack.documents(packed, options, bases, deltas).items():
+    for name, content in _pack.documents(packed, options, bases, deltas, referrers).items():
         with open(os.path.join(work, name), "wb") as target:
             target.write(content)
     _write_sums(work)
@@ -88,7 +90,7 @@ def write_bundle(
     _set_modes(work)
     if path.endswith(".tar"):
         files = _layout.DirectoryFiles(work)
-        place_tar(files, _tar_names(files, packed), path, form, run)
+        place_tar(files, _tar_names(files, packed, referrers), path, form, run)
     else:
         _place_directory(work, path)
 
@@ -111,9 +113,10 @@ def _set_modes(work: str) -> None:
             os.chmod(os.path.join(directory, name), 0o644)
 
 
-def _tar_names(files: _layout.Files, packed: t.Sequence[_pack.Packed]) -> list[str]:
+def _tar_names(files: _layout.Files, packed: t.Sequence[_pack.Packed], referrers: t.Sequence[Referrer]) -> list[str]:
     images = [entry.image for entry in packed]
     documents = {_layout.blob_name(blob.digest) for image in images for blob in (image.manifest, image.config)}
+    documents |= {_layout.blob_name(referrer.manifest.digest) for referrer in referrers}
     return _layout.tar_order(files.sizes(), documents)
 
 

@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _oci
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._layout import BLOBS, CHUNK, INDEX, Member, blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._pick import Candidate
@@ -114,7 +114,7 @@ def _candidate(entry: t.Any, what: str) -> Candidate[_oci.Descriptor]:
     descriptor = _oci.parse_descriptor(entry, what)
     annotations = entry.get("annotations")
     named = annotations if isinstance(annotations, dict) else {}
-    names = [named[key] for key in (REF_ANNOTATION, NAME_ANNOTATION) if isinstance(named.get(key), str)]
+    names = [named[key] for key in (_oci.REF_ANNOTATION, NAME_ANNOTATION) if isinstance(named.get(key), str)]
     return Candidate(descriptor, tuple(dict.fromkeys(names)), (descriptor.digest,))
 
 

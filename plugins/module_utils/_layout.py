@@ -30,6 +30,7 @@ INDEX = "index.json"
 DOCKER_MANIFEST = "manifest.json"
 LOCK = "bundle.lock.yml"
 DELTAS = "deltas.json"
+REFERRERS = "referrers.json"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 
@@ -37,8 +38,8 @@ SIGNATURE = "SHA256SUMS.sig"
 Unlock = t.Callable[[Medium], Opener]
 
 # The order of the tar: a reader has all that it needs for a plan before the first layer.
-HEAD = (LAYOUT, README, INDEX, LOCK, DELTAS, SUMS, SIGNATURE, DOCKER_MANIFEST)
-OPTIONAL = (DELTAS,)
+HEAD = (LAYOUT, README, INDEX, LOCK, DELTAS, REFERRERS, SUMS, SIGNATURE, DOCKER_MANIFEST)
+OPTIONAL = (DELTAS, REFERRERS)
 BLOBS = "blobs/sha256/"
 CHUNK = 1024 * 1024
 MAX_FILES = 65_536  # of a bundle or an archive; names alone must not fill the memory

@@ -74,6 +74,16 @@ class LockedOption:
 
 
 @dataclass(frozen=True)
+class LockedReferrer:
+    """A manifest about I(subject), such as a signature. C(name) is its full reference when cosign's tag leads to it."""
+
+    digest: str
+    subject: str
+    type: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Lock:
     """What a bundle consists of."""
 
@@ -82,18 +92,20 @@ class Lock:
     blobs: tuple[LockedBlob, ...] = ()
     bases: tuple[LockedBase, ...] = ()
     options: tuple[LockedOption, ...] = ()
+    referrers: tuple[LockedReferrer, ...] = ()
 
 
-Entry = t.Union[LockedOption, LockedBase, LockedImage, LockedBlob]
+Entry = t.Union[LockedOption, LockedBase, LockedImage, LockedBlob, LockedReferrer]
 # In the order of the file. An image takes a block of lines, so that a change of one value is one line for git.
 _SECTIONS: tuple[tuple[str, type[Entry], bool], ...] = (
     ("options", LockedOption, False),
     ("bases", LockedBase, False),
     ("images", LockedImage, True),
     ("blobs", LockedBlob, False),
+    ("referrers", LockedReferrer, False),
 )
 _KEYS = {field.name for _section, kind, _is_block in _SECTIONS for field in dataclasses.fields(kind)}
-_DIGESTS = ("id", "digest", "index", "config", "diff_id", "base")
+_DIGESTS = ("id", "digest", "index", "config", "diff_id", "base", "subject")
 
 
 def bundle_id(lock: bytes) -> str:

@@ -51,6 +51,7 @@ _LAYER_TYPES = (
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
 )
 
+REF_ANNOTATION = "org.opencontainers.image.ref.name"  # image specification, "Pre-Defined Annotation Keys"
 NO_PLATFORM = "unknown/unknown"  # how builders mark what in an index is no image
 
 _NEXT = "Make the bundle anew from a source that is whole."
@@ -85,6 +86,7 @@ class Artifact:
     artifact_type: str
     blobs: tuple[Descriptor, ...]
     subject: Descriptor | None
+    annotations: t.Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,12 @@ def parse_artifact(data: bytes, what: str) -> Artifact:
     blobs = [parse_descriptor(entry, f"Layer {number} of {what}") for number, entry in enumerate(layers, 1)]
     subject = parse_descriptor(document["subject"], f"The subject of {what}") if "subject" in document else None
     artifact_type = document.get("artifactType") or config.media_type
-    return Artifact(media_type, str(artifact_type), (config, *blobs), subject)
+    return Artifact(media_type, str(artifact_type), (config, *blobs), subject, _annotations(document))
+
+
+def _annotations(document: t.Mapping[str, t.Any]) -> dict[str, str]:
+    found = document.get("annotations")
+    return {key: text for key, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
 
 
 def parse_config(data: bytes, what: str) -> Config:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils import _layout, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._bases import NO_BASES, Bases, lock_layers
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION, REF_ANNOTATION
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import NAME_ANNOTATION
 from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO_DELTAS, Deltas, format_deltas
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._lock import (
@@ -24,6 +24,11 @@ from ansible_collections.airlift.registry.plugins.module_utils._lock import (
     format_lock,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._readme import README
+from ansible_collections.airlift.registry.plugins.module_utils._referrers import (
+    Referrer,
+    format_listing,
+    locked_referrers,
+)
 
 PREFERRED_PLATFORM = "linux/amd64"
 _EPOCH = "1970-01-01T00:00:00Z"
@@ -48,6 +53,7 @@ def documents(
     options: t.Sequence[LockedOption] = (),
     bases: Bases = NO_BASES,
     deltas: Deltas = NO_DELTAS,
+    referrers: t.Sequence[Referrer] = (),
 ) -> dict[str, bytes]:
     """The bundle's small files by name, without checksums and signature. I(options) are noted in the lock."""
     images = sorted((entry.image for entry in packed), key=lambda image: (image.name, image.platform))
@@ -56,13 +62,18 @@ def documents(
         _layout.README: README,
         _layout.INDEX: _oci.canonical_json(_index(images)),
         _layout.DOCKER_MANIFEST: _oci.canonical_json(_docker_manifest(images)),
-        _layout.LOCK: format_lock(make_lock(packed, options=options, bases=bases)),
+        _layout.LOCK: format_lock(make_lock(packed, options=options, bases=bases, referrers=referrers)),
         **({_layout.DELTAS: format_deltas(deltas)} if deltas.mode != "none" else {}),
+        **({_layout.REFERRERS: format_listing(referrers)} if referrers else {}),
     }
 
 
 def make_lock(
-    packed: t.Sequence[Packed], created: str = "", options: t.Sequence[LockedOption] = (), bases: Bases = NO_BASES
+    packed: t.Sequence[Packed],
+    created: str = "",
+    options: t.Sequence[LockedOption] = (),
+    bases: Bases = NO_BASES,
+    referrers: t.Sequence[Referrer] = (),
 ) -> Lock:
     """The lock of these images, without the layers that I(bases) have.
 
@@ -76,6 +87,7 @@ def make_lock(
         blobs,
         used,
         tuple(options),
+        locked_referrers(referrers),
     )
 
 
@@ -122,7 +134,7 @@ def _index(images: t.Sequence[Image]) -> dict[str, t.Any]:
 
 def _index_entry(image: Image) -> dict[str, t.Any]:
     platform = {} if image.index else {"platform": _oci.split_platform(image.platform)}
-    annotations = {NAME_ANNOTATION: image.name, REF_ANNOTATION: image.name}
+    annotations = {NAME_ANNOTATION: image.name, _oci.REF_ANNOTATION: image.name}
     return {**image.target.to_json(), **platform, "annotations": annotations}
 
 

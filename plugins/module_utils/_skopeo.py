@@ -103,8 +103,8 @@ class Skopeo:
             self._try("copy", location, guarded(command, scratch, largest + _SLACK, self._patience))
 
     def push(self, directory: str, destination: str) -> None:
-        """Copy the image in I(directory), all its platforms, to a registry; digests stay, blobs that are there are not sent."""
-        options = ["copy", "--quiet", "--all", "--preserve-digests", *self._auth(), *self._certs("dest-")]
+        """Copy the manifest in I(directory) and its blobs to a registry; its digest stays, blobs that are there are not sent."""
+        options = ["copy", "--quiet", "--preserve-digests", *self._auth(), *self._certs("dest-")]
         command = ["skopeo", *options, f"dir:{directory}", f"docker://{destination}"]
         self._check("copy", destination, self._run(command, None))
 

@@ -26,6 +26,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._lock import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
+from ansible_collections.airlift.registry.plugins.module_utils._referrers import Referrer, attached_to
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 
 TRANSPORT = "bundle"
@@ -127,6 +128,26 @@ class BundleSource:
                 if layer.blob.digest not in copied:
                     _copy(self._pool.home(layer.blob.digest), layer.blob, image, store, copied)
         return self.packed
+
+    @property
+    def referrers(self) -> list[tuple[Referrer, Bundle]]:
+        """What refers to the images, each once, with the bundle that has it."""
+        found: dict[tuple[str, str, str], tuple[Referrer, Bundle]] = {}
+        for image in self.images:
+            bundle = self._homes[image.name]
+            for referrer in attached_to(bundle.referrers, [image]):
+                found.setdefault(referrer.key, (referrer, bundle))
+        return list(found.values())
+
+    def fetch_referrers(self, store: BlobStore) -> list[Referrer]:
+        """Copy what refers to the images into the store, each blob verified on its way."""
+        found = self.referrers
+        for referrer, bundle in found:
+            for blob in (referrer.manifest, *referrer.blobs):
+                if not store.has(blob):
+                    what = f"Referrer {referrer.manifest.digest} of bundle {bundle.files.path}"
+                    store.add_blob(bundle.files.chunks(_layout.blob_name(blob.digest)), blob, what)
+        return [referrer for referrer, _bundle in found]
 
     def _take(self, bundle: Bundle, names: t.Sequence[str]) -> None:
         taken = bundle.select(names)

@@ -65,19 +65,34 @@ class RegistrySource:
         self._bring_manifest(wanted, location, entry.descriptor, store)
         blobs = blobs_of(entry, store.read(entry.descriptor, location), f"Manifest docker://{location}")
         with claims.hold([blob for blob in blobs if not store.has(blob)]) as missing:
-            if entry.descriptor.media_type == _oci.DOCKER_MANIFEST and blobs[0] in missing:
-                store.add_blob([self._skopeo.config(location)], blobs[0], f"docker://{location}")
-            if any(not store.is_known(blob) for blob in missing):
-                self._skopeo.pull(location, max(blob.size for blob in missing), store.algorithms)
-            for blob in missing:
-                if not store.has(blob):
-                    raise damaged(f"docker://{location}", blob.digest)
+            is_docker = entry.descriptor.media_type == _oci.DOCKER_MANIFEST
+            bring_blobs(self._skopeo, location, blobs[0] if is_docker else None, missing, store)
 
     def _bring_manifest(self, wanted: Wanted, location: str, manifest: _oci.Descriptor, store: BlobStore) -> None:
         if not store.has(manifest):
             top = self._documents[wanted]
             data = top if _oci.digest_of(top) == manifest.digest else self._skopeo.manifest(location)
             store.add_blob([data], manifest, f"docker://{location}")
+
+
+def bring_blobs(
+    skopeo: Skopeo,
+    location: str,
+    docker_config: _oci.Descriptor | None,
+    missing: t.Sequence[_oci.Descriptor],
+    store: BlobStore,
+) -> None:
+    """Fetch I(missing), which the manifest at I(location) names; raises InputError when one is not what it says.
+
+    I(docker_config) is the config of a manifest of Docker's type, which skopeo would replace by one of its own.
+    """
+    if docker_config and docker_config in missing:
+        store.add_blob([skopeo.config(location)], docker_config, f"docker://{location}")
+    if any(not store.is_known(blob) for blob in missing):
+        skopeo.pull(location, max(blob.size for blob in missing), store.algorithms)
+    for blob in missing:
+        if not store.has(blob):
+            raise damaged(f"docker://{location}", blob.digest)
 
 
 class _Claims:

@@ -161,7 +161,39 @@ options:
       - Layers lie there as they are, also those of a bundle that will be encrypted. So give a directory of the host when O(path) is on the medium.
     type: path
     default: ""
+  referrers:
+    description:
+      - Whether what registries have attached to the images comes along - signatures of cosign and notation, SBOMs, attestations - and what refers to
+        these in turn (four steps).
+      - It is found by the referrers API of OCI 1.1, by the tag that takes its place (C(sha256-HEX)), and by the tags of cosign
+        (C(sha256-HEX.sig), C(.att), C(.sbom)).
+      - A signature of an index is about all its platforms. When only some of them are taken it stays behind, and this module warns of that.
+      - Images that are taken from bundles bring what these bundles have. Engines, docker archives and OCI layouts have nothing to find.
+    type: bool
+    default: false
+  require_signatures:
+    description:
+      - Public keys of cosign. Unless each image that they are for is signed by one of them, the bundle is not made.
+      - C(cosign verify) is asked, for the digest that is taken. The transparency log is not asked.
+      - Images that are taken from bundles are not checked again.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      key:
+        description:
+          - The file with the public key.
+        type: path
+        required: true
+      images:
+        description:
+          - Patterns such as V(registry.example.com/team/*) of the full names in the bundle that the key is for.
+          - An image that no pattern fits need not be signed. One that several keys are for needs a signature of one of them.
+        type: list
+        elements: str
+        default: ["*"]
 requirements:
+  - C(cosign) 3, for O(require_signatures). cosign 2 knows the signatures of its own time only.
   - C(xdelta3) and C(prlimit) of util-linux, with O(deltas). Making a delta takes up to 384 MiB of memory, applying one 128 MiB.
   - C(age), for O(encrypt_to).
   - C(par2), for O(parity).
@@ -231,6 +263,18 @@ EXAMPLES = r"""
     images:
       - bundle:/srv/bundles/2026-11.tar
       - bundle:/srv/bundles/2026-12.tar
+
+- name: Pack an image with its signatures and SBOMs, if its maker has signed it
+  airlift.registry.bundle:
+    path: /srv/bundles/2026-11.tar
+    signing_key: ~/.ssh/airlift
+    images:
+      - source: docker://registry.example.com/team/app:1.4
+        platforms: [all]
+    referrers: true
+    require_signatures:
+      - key: /etc/airlift/team.pub
+        images: ["registry.example.com/team/*"]
 """
 
 RETURN = r"""
@@ -293,6 +337,15 @@ left_out:
   returned: success
   type: int
   sample: 0
+referrers:
+  description: What the lock file says of each manifest that is about an image, such as a signature; empty in check mode when a bundle would be made.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - digest: sha256:4d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      subject: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      type: application/vnd.dev.sigstore.bundle.v0.3+json
 """
 
 import functools
@@ -305,6 +358,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _pack
 from ansible_collections.airlift.registry.plugins.module_utils._assemble import share_layers
+from ansible_collections.airlift.registry.plugins.module_utils._attached import Attachments
 from ansible_collections.airlift.registry.plugins.module_utils._bases import (
     Bases,
     base_differences,
@@ -330,6 +384,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._module import (
     program_runner,
     run_module,
 )
+from ansible_collections.airlift.registry.plugins.module_utils._policy import check_signed, parse_rules
 from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
     differences,
     noted_options,
@@ -337,6 +392,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
     taken_differences,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._record import facts, record_differences, write_record
+from ansible_collections.airlift.registry.plugins.module_utils._registry_access import Accesses
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.module_utils._reuse import CONTENT, DIGEST, stand_ins
 from ansible_collections.airlift.registry.plugins.module_utils._signature import NAMESPACE, Run
@@ -392,9 +448,14 @@ class BundleMaker:
         if self.compression == ZSTD:
             module.warn(ZSTD_WARNING)
         self.parallel = max(1, params["parallel"])
+        self.rules = parse_rules(params["require_signatures"])
+        self.scratch: str = module.tmpdir
+        self.accesses = Accesses(params["authfile"], params["cert_dir"], self.scratch)
+        skopeo = Skopeo(self.run, params["authfile"], params["cert_dir"])
+        self.attachments = Attachments(params["referrers"], skopeo, self.accesses.registry)
         connect = functools.lru_cache(maxsize=1)(lambda: Engine(params["docker_host"], params["docker_timeout"]))
         self.kinds: dict[str, SourceKind] = {
-            "docker": RegistrySource(Skopeo(self.run, params["authfile"], params["cert_dir"]), self.parallel),
+            "docker": RegistrySource(skopeo, self.parallel),
             "docker-daemon": DaemonSource(connect),
             "docker-archive": ArchiveSource(),
             "oci": LayoutSource(),
@@ -409,14 +470,17 @@ class BundleMaker:
         taken = BundleSource(self.portions, self._load, self.restorer)
         taken.check([entry.name for entry in self.wanted], bases.homes)
         ids = identify_all(self.kinds, self.wanted, self.parallel)
-        made_of = facts(self.params, ids, taken.locked, bases.names, public_key)
+        check_signed(ids, self.rules, self.accesses.access, self.run, self.scratch)
+        made_of = [*facts(self.params, ids, taken.locked, bases.names, public_key), *self._noted_referrers(ids, taken)]
         before, reasons = self._current(public_key, made_of)
         if before:
             reasons += self._reasons(before, ids, taken, bases)
+        if before and not reasons and self.attachments.differ(before.lock, taken):
+            reasons = ["what refers to its images has changed"]
         lock, deltas = (before.lock, before.deltas) if before and not reasons else (Lock(""), NO_DELTAS)
         if reasons and not self.check_mode:
             lock, deltas = self._write(ids, taken, bases, made_of)
-        for warning in parity_warnings(self.path, self.form):
+        for warning in (*parity_warnings(self.path, self.form), *self.attachments.warnings(lock.images, taken)):
             self.warn(warning)
         return {
             "changed": bool(reasons),
@@ -426,6 +490,7 @@ class BundleMaker:
             "images": [entry_data(entry) for entry in lock.images],
             "bases": [entry_data(entry) for entry in lock.bases],
             "deltas": [delta_data(delta) for delta in deltas.deltas],
+            "referrers": [entry_data(entry) for entry in lock.referrers],
             "left_out": sum(blob.size for blob in lock.blobs if blob.base),
             "diff": {
                 "before": {entry.name: entry.source_id for entry in (before.lock.images if before else ())},
@@ -501,6 +566,10 @@ class BundleMaker:
             {image.name: image.layers for image in before.images if image.name in ours}, chosen
         )
 
+    def _noted_referrers(self, ids: t.Mapping[Wanted, str], taken: BundleSource) -> list[t.Any]:
+        """What the record of an encrypted bundle knows of referrers: its lock cannot be read to compare them."""
+        return self.attachments.around(ids, taken) if self.form.recipients else []
+
     def _write(
         self, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases, made_of: t.Any
     ) -> tuple[Lock, Deltas]:
@@ -516,12 +585,13 @@ class BundleMaker:
             check_locked(self.locked, packed)
             layers = [layer for entry in packed for layer in entry.image.layers]
             deltas = make_deltas(store, layers, self._asked_deltas(), self._base_bundles(), self.run)
+            referrers = self.attachments.fetch(_pack.make_lock(packed).images, taken, store)
             _bundle_writer.write_bundle(
-                store, packed, self.path, self.signing_key, self.run, self.options, bases, deltas, self.form
+                store, packed, self.path, self.signing_key, self.run, self.options, bases, deltas, self.form, referrers
             )
             if self.form.recipients:
                 write_record(self.form.base(self.path), made_of, self.signing_key, self.run)
-        return _pack.make_lock(packed, options=self.options, bases=bases), deltas
+        return _pack.make_lock(packed, options=self.options, bases=bases, referrers=referrers), deltas
 
 
 def _public_key(signing_key: str, run: Run) -> str:
@@ -556,6 +626,16 @@ def main() -> None:
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "authfile": {"type": "path", "default": ""},
             "cert_dir": {"type": "path", "default": ""},
+            "referrers": {"type": "bool", "default": False},
+            "require_signatures": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "key": {"type": "path", "required": True, "no_log": False},
+                    "images": {"type": "list", "elements": "str", "default": ["*"]},
+                },
+            },
             "part_size": {"type": "str", "default": ""},
             "parity": {"type": "int", "default": 0},
             "encrypt_to": {"type": "list", "elements": "str", "default": []},

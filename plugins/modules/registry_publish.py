@@ -14,6 +14,8 @@ author:
 description:
   - Puts the images of a verified bundle into a registry. Digests stay as they are in the bundle, and layers that the registry has
     are not sent again.
+  - An image of several platforms is published as it is in the bundle, with its index. Then come its signatures, SBOMs and attestations, if the bundle has
+    them (see O(airlift.registry.bundle#module:referrers)), where the registry shows them to other tools; what others attached to the image there stays.
   - After the upload the registry is asked again, and success is reported only when it shows the digest of the bundle under each name.
   - Runs on the host that has the bundle and that reaches the registry. Usually that is the Ansible controller.
 extends_documentation_fragment:
@@ -90,7 +92,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: Each image, where it is in the registry, what was done, and why.
+  description:
+    - Each name, where it is in the registry, what was done, and why.
+    - C(digest) is that of the index when the name means one. C(referrers) are the signatures and other manifests that are about the image.
   returned: success
   type: list
   elements: dict
@@ -98,10 +102,17 @@ images:
     - name: docker.io/library/app:1.4
       destination: registry.example.com/library/app:1.4
       digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      platforms: [linux/amd64]
       before: null
       action: publish
       reason: the registry has no such tag
       bytes_missing: 1804311
+      referrers:
+        - digest: sha256:4d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+          type: application/vnd.dev.sigstore.bundle.v0.3+json
+          subject: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+          tag: ""
+          action: publish
 bytes_missing:
   description:
     - Bytes of blobs that the repositories lacked. They are sent, unless the registry can take them over from another repository.
@@ -120,15 +131,12 @@ import os
 import shutil
 import tempfile
 import typing as t
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airlift.registry.plugins.module_utils import _layout
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle, verify_file
-from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError, RegistryError
-from ansible_collections.airlift.registry.plugins.module_utils._image import Image
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle
+from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     IDENTITY_ARGUMENTS,
@@ -136,59 +144,13 @@ from ansible_collections.airlift.registry.plugins.module_utils._module import (
     run_module,
     unlocker,
 )
-from ansible_collections.airlift.registry.plugins.module_utils._oci import (
-    INDEX_TYPES,
-    MAX_DOCUMENT,
-    Descriptor,
-    parse_artifact,
-    parse_index,
-)
-from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
-from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
-from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
+from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
+from ansible_collections.airlift.registry.plugins.module_utils._publication import Publication, publications
+from ansible_collections.airlift.registry.plugins.module_utils._publish import Plan, make_plan, needs, send
+from ansible_collections.airlift.registry.plugins.module_utils._reference import Reference, parse_reference
+from ansible_collections.airlift.registry.plugins.module_utils._registry import Access, Registry
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
-
-
-@dataclass(frozen=True)
-class _Publication:
-    """What one name means: an image, or one for each platform of an index; the bundle that has the documents, and those that have the layers."""
-
-    images: tuple[Image, ...]
-    bundle: Bundle
-    pool: Pool
-
-    @property
-    def name(self) -> str:
-        return self.images[0].name
-
-    @property
-    def target(self) -> Descriptor:
-        return self.images[0].target
-
-    @property
-    def layers(self) -> set[str]:
-        """The digests of all layers."""
-        return {layer.blob.digest for image in self.images for layer in image.layers}
-
-    def document(self, digest: str) -> bytes:
-        return self.bundle.files.read(_layout.blob_name(digest), MAX_DOCUMENT)
-
-    def manifests(self) -> dict[str, bytes]:
-        """The manifests by digest, those of the index too that are no image."""
-        entries = [image.manifest for image in self.images]
-        if self.target.media_type in INDEX_TYPES:
-            index = parse_index(self.document(self.target.digest), f"The index of {self.name}")
-            entries = [entry.descriptor for entry in index]
-        return {entry.digest: self.document(entry.digest) for entry in entries}
-
-    def blobs(self) -> dict[str, int]:
-        """The size of each blob that the manifests name, by digest."""
-        artifacts = [parse_artifact(data, f"A manifest of {self.name}") for data in self.manifests().values()]
-        return {blob.digest: blob.size for artifact in artifacts for blob in artifact.blobs}
-
-    def home(self, digest: str) -> Bundle:
-        return self.pool.home(digest) if digest in self.layers else self.bundle
 
 
 class Publisher:
@@ -200,59 +162,39 @@ class Publisher:
         self.run = program_runner(module)
         self.unlock = unlocker(module)
         self.restorer = Restorer(os.path.join(module.tmpdir, "restored"), self.run)
-        self.registry = Registry(
-            self.params["registry"], self.params["username"], self.params["password"], self.params["ca_path"]
-        )
+        access = Access(self.params["username"], self.params["password"], self.params["ca_path"])
+        self.registry = Registry(self.params["registry"], access)
 
     def publish(self) -> dict[str, t.Any]:
         """Publish what the registry lacks; the module's result."""
         bundles = [
             load_bundle(path, self.params["allowed_signers"], self.run, self.unlock) for path in self.params["path"]
         ]
-        pool = Pool(bundles, self.restorer)
-        publications = _publications(choose_images(bundles, self.params["images"]), pool)
-        plans = [self._plan(publication) for publication in publications]
-        for publication, plan in zip(publications, plans):
-            missing = [digest for digest in plan["missing"] if digest in publication.layers]
-            pool.check([Need(publication.name, digest) for digest in missing], plan["destination"])
+        images, pool = choose_images(bundles, self.params["images"]), Pool(bundles, self.restorer)
+        todo = [
+            (publication, make_plan(self.registry, publication))
+            for publication in publications(images, bundles, self._place)
+        ]
+        for publication, plan in todo:
+            pool.check(needs(publication, plan), self._destination(publication))
         if not self.check_mode:
-            todo = [
-                (publication, plan) for publication, plan in zip(publications, plans) if plan["action"] == "publish"
-            ]
             with ExitStack() as stack:
                 for path in self.params["path"]:
                     stack.enter_context(naming_parts(path))
-                self._upload(todo)
-        shown = [{key: value for key, value in plan.items() if key != "missing"} for plan in plans]
+                self._send([(publication, plan) for publication, plan in todo if plan.lacking], pool)
+        shown = [self._describe(publication, plan) for publication, plan in todo]
         return {
-            "changed": any(plan["action"] == "publish" for plan in plans),
+            "changed": any(plan.lacking for _publication, plan in todo),
             "images": shown,
-            "bytes_missing": sum(plan["bytes_missing"] for plan in plans),
+            "bytes_missing": sum(entry["bytes_missing"] for entry in shown),
             "signers": sorted({bundle.signer for bundle in bundles}),
             "diff": {
-                "before": {plan["destination"]: plan["before"] for plan in plans},
-                "after": {plan["destination"]: plan["digest"] for plan in plans},
+                "before": {entry["destination"]: entry["before"] for entry in shown},
+                "after": {entry["destination"]: entry["digest"] for entry in shown},
             },
         }
 
-    def _plan(self, publication: _Publication) -> dict[str, t.Any]:
-        repository, tag = self._place(publication.name)
-        before = self.registry.manifest_digest(repository, tag)
-        present = before == publication.target.digest
-        blobs = publication.blobs()
-        missing = [] if present else [digest for digest in blobs if not self.registry.has_blob(repository, digest)]
-        return {
-            "name": publication.name,
-            "destination": f"{self.registry.host}/{repository}:{tag}",
-            "digest": publication.target.digest,
-            "before": before,
-            "action": "present" if present else "publish",
-            "reason": _reason(before, present),
-            "missing": missing,
-            "bytes_missing": sum(blobs[digest] for digest in missing),
-        }
-
-    def _place(self, name: str) -> tuple[str, str]:
+    def _place(self, name: str) -> Reference:
         reference = parse_reference(name)
         namespace = f"{self.params['namespace']}/" if self.params["namespace"] else ""
         # Whoever names the namespace must not be able to leave the registry.
@@ -262,28 +204,44 @@ class Publisher:
                 f"{self.params['registry']!r} cannot be told from a repository",
                 "Write the registry as HOST[:PORT], with a dot or a port in it, for example registry.example.com.",
             )
-        return target.path, str(target.tag)
+        return target
 
-    def _upload(self, todo: t.Sequence[tuple[_Publication, dict[str, t.Any]]]) -> None:
+    def _describe(self, publication: Publication, plan: Plan) -> dict[str, t.Any]:
+        return {
+            "name": publication.name,
+            "destination": self._destination(publication),
+            "digest": publication.target.digest,
+            "platforms": list(publication.platforms),
+            "before": plan.before,
+            "action": "publish" if plan.lacking else "present",
+            "reason": _reason(publication, plan),
+            "bytes_missing": sum(plan.missing.values()),
+            "referrers": [
+                {
+                    "digest": item.manifest.digest,
+                    "type": item.referrer.artifact_type,
+                    "subject": item.referrer.subject,
+                    "tag": item.tag,
+                    "action": "publish" if item in plan.lacking else "present",
+                }
+                for item in publication.items
+                if item.referrer
+            ],
+        }
+
+    def _destination(self, publication: Publication) -> str:
+        return f"{self.registry.host}/{publication.repository}:{publication.tag}"
+
+    def _send(self, todo: t.Sequence[tuple[Publication, Plan]], pool: Pool) -> None:
         if not todo:
             return
         work = tempfile.mkdtemp(prefix="airlift-publish-")
         try:
             skopeo = Skopeo(self.run, self._authfile(work), self._cert_dir(work))
             for publication, plan in todo:
-                with _directory_with(publication, plan["missing"], work) as directory:
-                    skopeo.push(directory, plan["destination"])
-                self._prove(publication, plan)
+                send(self.registry, skopeo, publication, plan, pool, work)
         finally:
             shutil.rmtree(work)
-
-    def _prove(self, publication: _Publication, plan: dict[str, t.Any]) -> None:
-        found, expected = self.registry.manifest_digest(*self._place(publication.name)), publication.target.digest
-        if found != expected:
-            raise RegistryError(
-                f"{plan['destination']} has the digest {found} after the upload, and {expected} was expected",
-                "Check whether somebody else pushes to that name, and run this again.",
-            )
 
     def _authfile(self, work: str) -> str:
         if not self.params["username"]:
@@ -301,58 +259,16 @@ class Publisher:
         return directory
 
 
-def _publications(images: t.Mapping[Image, Bundle], pool: Pool) -> list[_Publication]:
-    """The images by their names; raises InputError for a name that means two things."""
-    names: dict[str, list[Image]] = {}
-    for image in images:
-        names.setdefault(image.name, []).append(image)
-    for name, found in names.items():
-        if len({image.target for image in found}) > 1:
-            raise InputError(
-                f"{name} means {' and '.join(sorted(image.target.digest for image in found))} in these bundles",
-                "Publish the bundles one after the other, or make one bundle with all platforms of that name.",
-            )
-    return [_Publication(tuple(found), images[found[0]], pool) for found in names.values()]
-
-
-def _reason(before: str | None, present: bool) -> str:
-    if present:
+def _reason(publication: Publication, plan: Plan) -> str:
+    if plan.before is None:
+        return "the registry has no such tag"
+    if plan.before != publication.target.digest:
+        return f"the name means another image, {plan.before}"
+    if not plan.lacking:
         return "the registry has this image under this name"
-    return f"the name means another image, {before}" if before else "the registry has no such tag"
-
-
-@contextmanager
-def _directory_with(publication: _Publication, digests: t.Sequence[str], work: str) -> t.Iterator[str]:
-    """What skopeo calls a directory image: index and manifests, and the blobs that it will send, each of them verified.
-
-    An image layout would do for OCI manifests; skopeo before 1.14 does not find those of Docker's type in one.
-    """
-    directory = tempfile.mkdtemp(dir=work)
-    try:
-        with open(os.path.join(directory, "version"), "w", encoding="utf-8") as target:
-            target.write("Directory Transport Version: 1.1\n")
-        documents = {f"{hex_of(digest)}.manifest.json": data for digest, data in publication.manifests().items()}
-        documents["manifest.json"] = publication.document(publication.target.digest)
-        for name, data in documents.items():
-            with open(os.path.join(directory, name), "wb") as manifest:
-                manifest.write(data)
-        for digest in digests:
-            bundle = publication.home(digest)
-            verify_file(bundle.files, bundle.sums, _layout.blob_name(digest))
-            _provide(bundle.files, _layout.blob_name(digest), os.path.join(directory, hex_of(digest)))
-        yield directory
-    finally:
-        shutil.rmtree(directory)
-
-
-def _provide(files: _layout.Files, name: str, path: str) -> None:
-    """Put a file of the bundle at I(path): a link where it is a file already."""
-    if isinstance(files, _layout.DirectoryFiles):
-        os.symlink(os.path.join(os.path.abspath(files.path), name), path)
-        return
-    with open(path, "wb") as target:
-        for chunk in files.chunks(name):
-            target.write(chunk)
+    if all(item.referrer for item in plan.lacking):
+        return "what refers to the image is lacking"
+    return "a platform of the image is lacking"
 
 
 def main() -> None:

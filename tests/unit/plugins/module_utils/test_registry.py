@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import RegistryError
-from ansible_collections.airlift.registry.plugins.module_utils._registry import Registry
+from ansible_collections.airlift.registry.plugins.module_utils._registry import Access, Registry
 from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import Certificate, make_certificate
 from ansible_collections.airlift.registry.tests.unit.plugins.support.servers import RegistryState, registry_server
 
@@ -40,7 +40,7 @@ def host(state: RegistryState, certificate: Certificate) -> t.Iterator[str]:
 
 @pytest.fixture
 def registry(host: str, certificate: Certificate) -> Registry:
-    return Registry(host, "ops", "s3cret", str(certificate.path), 5)
+    return Registry(host, Access("ops", "s3cret", str(certificate.path)), 5)
 
 
 def test_knows_what_is_there(registry: Registry) -> None:
@@ -95,7 +95,7 @@ def test_says_that_the_password_is_wrong(
 ) -> None:
     state.challenge, state.authorization = 'Basic realm="registry"', BASIC
     with pytest.raises(RegistryError, match="answered 401") as error:
-        Registry(host, username, "wrong", str(certificate.path), 5).has_blob("team/app", DIGEST)
+        Registry(host, Access(username, "wrong", str(certificate.path)), 5).has_blob("team/app", DIGEST)
     assert "Check the user name and the password" in error.value.next_step
     assert "wrong" not in str(error.value)
     assert len(state.seen) <= 2
@@ -140,18 +140,18 @@ def test_says_that_nothing_answers(certificate: Certificate) -> None:
         reserved.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{reserved.getsockname()[1]}"
         with pytest.raises(RegistryError, match=f"Registry {host} cannot be reached") as error:
-            Registry(host, ca_path=str(certificate.path), timeout=2).has_blob("team/app", DIGEST)
+            Registry(host, Access(ca_path=str(certificate.path)), 2).has_blob("team/app", DIGEST)
     assert "Check its name and port" in error.value.next_step
 
 
 def test_trusts_nobody_without_a_ca(host: str, state: RegistryState) -> None:
     with pytest.raises(RegistryError, match="cannot be reached") as error:
-        Registry(host, "ops", "s3cret", timeout=5).has_blob("team/app", DIGEST)
+        Registry(host, Access("ops", "s3cret"), 5).has_blob("team/app", DIGEST)
     assert "ca_path" in error.value.next_step
     assert state.seen == []
 
 
 def test_speaks_to_nobody_in_the_clear(state: RegistryState, certificate: Certificate, tmp_path: Path) -> None:
     with registry_server(state, None) as plain, pytest.raises(RegistryError, match="cannot be reached"):
-        Registry(plain, "ops", "s3cret", str(certificate.path), 5).has_blob("team/app", DIGEST)
+        Registry(plain, Access("ops", "s3cret", str(certificate.path)), 5).has_blob("team/app", DIGEST)
     assert state.seen == []

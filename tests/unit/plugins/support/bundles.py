@@ -19,6 +19,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._blobs import Blo
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, format_sums, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._referrers import Referrer, make_referrer
 from ansible_collections.airlift.registry.plugins.module_utils._source_bundle import read_base
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.unit.plugins.support import images
@@ -73,6 +74,19 @@ def pack_index(
         _oci.canonical_json({"schemaVersion": 2, "mediaType": _oci.OCI_INDEX, "manifests": entries}), _oci.OCI_INDEX
     )
     return [Packed(dataclasses.replace(image, index=index), f"docker://{name}", index.digest) for image in found]
+
+
+def refer(store: BlobStore, subject: str, kind: str, name: str = "", content: bytes = b"{}") -> Referrer:
+    """Bring a manifest about I(subject) into the store, found by its subject, or under I(name)."""
+    blob = store.add_document(content, "application/vnd.oci.empty.v1+json")
+    document = {
+        "schemaVersion": 2, "mediaType": _oci.OCI_MANIFEST, "artifactType": kind, "config": blob.to_json(), "layers": [], "annotations": {"kind": kind},
+    }  # fmt: skip
+    if not name:
+        document["subject"] = _oci.Descriptor(_oci.OCI_MANIFEST, subject, 7).to_json()
+    data = _oci.canonical_json(document)
+    store.add_document(data, _oci.OCI_MANIFEST)
+    return make_referrer(data, "a referrer", name)
 
 
 def make_bundle(

@@ -30,6 +30,8 @@ class Distribution:
 
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    referrers: dict[str, list[dict[str, t.Any]]] | None = None  # by subject; None is a registry without the API
+    forgets: bool = False  # what is pushed is accepted and lost
     fault: t.Callable[[DistributionHandler, str, str], bool] = lambda _handler, _kind, _reference: False
     seen: list[tuple[str, str]] = field(default_factory=list)  # kind or token, and reference
     authorizations: list[str] = field(default_factory=list)
@@ -75,6 +77,36 @@ class Distribution:
         }
         return self.put("", _oci.OCI_MANIFEST, json.dumps(document).encode())
 
+    def add_referrer(self, subject: str, kind: str, tag: str = "", content: bytes = b"{}") -> str:
+        """Add what is about I(subject), listed by the API or in its place, or under I(tag) of cosign's; its digest."""
+        self.blobs[_oci.digest_of(content)] = content
+        document: dict[str, t.Any] = {
+            "schemaVersion": 2,
+            "mediaType": _oci.OCI_MANIFEST,
+            "artifactType": kind,
+            "config": self.describe(content, "application/vnd.oci.empty.v1+json"),
+            "layers": [],
+            "annotations": {"kind": kind},
+        }
+        if tag:
+            return self.put(tag, _oci.OCI_MANIFEST, json.dumps(document).encode())
+        document["subject"] = {"mediaType": _oci.OCI_MANIFEST, "digest": subject, "size": 7}
+        digest = self.put("", _oci.OCI_MANIFEST, json.dumps(document).encode())
+        self.list_referrer(subject, self.describe(self.manifests[digest][1], _oci.OCI_MANIFEST))
+        return digest
+
+    def list_referrer(self, subject: str, entry: dict[str, t.Any]) -> None:
+        if self.referrers is not None:
+            self.referrers.setdefault(subject, []).append(entry)
+            return
+        tag = subject.replace(":", "-")
+        entries = json.loads(self.manifests[tag][1])["manifests"] if tag in self.manifests else []
+        self.put(tag, _oci.OCI_INDEX, self.listing([*entries, entry]))
+
+    @staticmethod
+    def listing(entries: t.Sequence[dict[str, t.Any]]) -> bytes:
+        return json.dumps({"schemaVersion": 2, "mediaType": _oci.OCI_INDEX, "manifests": entries}).encode()
+
     def put(self, tag: str, media_type: str, data: bytes) -> str:
         self.manifests[_oci.digest_of(data)] = self.manifests[tag or _oci.digest_of(data)] = (media_type, data)
         return _oci.digest_of(data)
@@ -102,10 +134,22 @@ class DistributionHandler(Handler):
         elif kind == "manifests" and reference in self.state.manifests:
             media_type, data = self.state.manifests[reference]
             self.answer(200, data, Content_Type=media_type, Docker_Content_Digest=_oci.digest_of(data))
+        elif kind == "referrers" and self.state.referrers is not None:
+            self.answer(200, self.state.listing(self.state.referrers.get(reference, [])), Content_Type=_oci.OCI_INDEX)
         elif kind == "blobs" and reference in self.state.blobs:
             self.answer(200, self.state.blobs[reference], Content_Type="application/octet-stream")
         else:
             self.answer_json({"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}, 404)
+
+    do_HEAD = do_GET
+
+    def do_PUT(self) -> None:
+        kind, reference = self.path.split("/")[-2:]
+        self.state.seen.append((f"put {kind}", reference))
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.state.forgets:
+            self.state.put("" if _oci.digest_of(data) == reference else reference, self.headers["Content-Type"], data)
+        self.answer(201)
 
     def cut(self, data: bytes) -> None:
         """Promise all and send half."""

@@ -176,7 +176,7 @@ class RegistryHandler(Handler):
         state, path = self.state, self.path.removeprefix("/v2/")
         repository, kind, reference = path.rsplit("/", 2)
         if state.status:
-            self.answer(state.status)
+            self.answer(state.status, Retry_After="0")
         elif state.challenge and self.headers.get("Authorization", "") != state.authorization:
             self.answer(401, WWW_Authenticate=state.challenge)
         elif state.redirect:
