@@ -32,6 +32,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._plan import (
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
+from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
@@ -68,11 +69,11 @@ class ActionModule(ActionBase):
         arguments = self._task.args
         bundles = [
             load_bundle(
-                _on_controller(path), _on_controller(arguments.get("allowed_signers", "")), run_program, self._unlock
+                on_controller(path), on_controller(arguments.get("allowed_signers", "")), run_program, self._unlock
             )
-            for path in _as_list(arguments.get("path"))
+            for path in as_list(arguments.get("path"))
         ]
-        selected = choose_images(bundles, _as_list(arguments.get("images")))
+        selected = choose_images(bundles, as_list(arguments.get("images")))
         snapshot = self._ask_host(None)
         images = {image: selected[image] for image in for_platform(list(selected), snapshot["engine"])}
         plan, pool = make_plan(list(images), snapshot), Pool(bundles, _restorer())
@@ -88,7 +89,7 @@ class ActionModule(ActionBase):
         """Decrypt a bundle, once for all hosts of the run, into the directory that Ansible removes when it ends."""
         identity = self._task.args.get("identity") or ""
         return decrypted_once(
-            medium, _on_controller(identity) if identity else "", constants.DEFAULT_LOCAL_TMP, run_program
+            medium, on_controller(identity) if identity else "", constants.DEFAULT_LOCAL_TMP, run_program
         )
 
     def _ask_host(self, request: dict[str, t.Any] | None) -> dict[str, t.Any]:
@@ -119,15 +120,6 @@ class ActionModule(ActionBase):
             self._connection.reset()
             raise
         return answer["rc"], answer["stdout"], answer["stderr"]
-
-
-def _as_list(value: t.Any) -> list[str]:
-    """A list option as Ansible accepts it: a list, or text with commas."""
-    return [part for part in value.split(",") if part] if isinstance(value, str) else list(value or [])
-
-
-def _on_controller(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(os.path.expandvars(path)))
 
 
 def _show(line: str) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half of image_preload: options, the choice of images, the answer."""
+"""The controller's half of image_preload: the choice of images, the answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.plugins.action import image_preload
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._pool import choose_images
@@ -32,14 +31,6 @@ def make(tmp_path: Path, signer: Signer) -> t.Callable[..., Bundle]:
         return load_bundle(str(tmp_path / name), str(signer.allowed_signers), run_program)
 
     return make
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(None, []), ("", []), ("a", ["a"]), ("a,b", ["a", "b"]), (["a", "b"], ["a", "b"]), (("a",), ["a"])],
-)
-def test_a_list_as_ansible_takes_it(value: t.Any, expected: list[str]) -> None:
-    assert image_preload._as_list(value) == expected
 
 
 def test_several_bundles_are_taken_together(make: t.Callable[..., Bundle]) -> None:
