@@ -33,6 +33,13 @@ ENGINE_ARGUMENTS: dict[str, t.Any] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
     "docker_timeout": {"type": "int", "default": 60},
 }
+# Of modules whose action plugin is a LockAction.
+LOCK_ARGUMENTS: dict[str, t.Any] = {
+    "locks": {"type": "list", "elements": "path", "default": []},
+    "allowed_signers": {"type": "path", "default": ""},
+    "identity": {"type": "path", "default": ""},
+    "_locked": {"type": "list", "elements": "dict", "default": []},
+}
 
 
 def run_module(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> None:

@@ -67,17 +67,24 @@ class EngineState:
 
     images: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     info: dict[str, t.Any] = field(default_factory=dict)
+    histories: dict[str, list[dict[str, t.Any]]] = field(default_factory=dict)  # by image ID, the newest step first
+    containers: list[dict[str, t.Any]] = field(default_factory=list)
+    usage: dict[str, t.Any] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)  # the queries of the disk usage
     api_version: str = "1.41"
     load_messages: t.Sequence[dict[str, t.Any]] = ()
     load_status: int = 200
     archive: bytes = b""
     cut_archive: bool = False
     loaded: bytes = b""
+    in_use: str = ""  # this image is not removed: an engine's reason
+    hidden: str = ""  # this image is listed, and gone when it is asked for
     broken: str = ""  # requests for paths that contain this are answered with an error of the engine
 
     def find(self, name: str) -> dict[str, t.Any] | None:
         for image_id, image in self.images.items():
-            if name == image_id or name in (image.get("RepoTags") or ()):
+            if name != self.hidden and name in (image_id, *(image.get("RepoTags") or ())):
                 return image
         return None
 
@@ -88,7 +95,7 @@ class EngineHandler(Handler):
     def do_GET(self) -> None:
         path = re.sub(r"^/v[0-9.]+", "", urlsplit(self.path).path)
         query = parse_qs(urlsplit(self.path).query)
-        image = re.fullmatch(r"/images/(.+)/json", path)
+        image = re.fullmatch(r"/images/(.+)/(json|history)", path)
         if self.state.broken and self.state.broken in path:
             self.answer_json({"message": "something is broken"}, 500)
         elif path == "/version":
@@ -98,9 +105,18 @@ class EngineHandler(Handler):
                 {"OSType": "linux", "Architecture": "x86_64", "DockerRootDir": "/var/lib/docker", **self.state.info}
             )
         elif path == "/images/json":
-            self.answer_json([{"Id": image_id} for image_id in self.state.images])
+            self.answer_json([{"Id": key, "Size": image.get("Size", 0)} for key, image in self.state.images.items()])
+        elif path == "/containers/json":
+            # Without all=1 an engine leaves out what does not run.
+            found = self.state.containers
+            self.answer_json([entry for entry in found if query.get("all") == ["1"] or entry["State"] == "running"])
+        elif path == "/system/df":
+            self.state.asked.append(urlsplit(self.path).query)
+            self.answer_json(self.state.usage)
         elif path == "/images/get":
             self._archive()
+        elif image and image[2] == "history":
+            self.answer_json(self.state.histories.get(image[1], []))
         elif image:
             self._image(image[1], "manifests" in query)
         else:
@@ -112,6 +128,19 @@ class EngineHandler(Handler):
             self.answer_json({"message": "unexpected EOF"}, self.state.load_status)
         else:
             self.answer(200, b"".join(json.dumps(message).encode() + b"\r\n" for message in self.state.load_messages))
+
+    def do_DELETE(self) -> None:
+        name = re.sub(r"^/v[0-9.]+/images/", "", urlsplit(self.path).path)
+        image = self.state.find(name)
+        if image is None:
+            self.answer_json({"message": f"No such image: {name}"}, 404)
+        elif self.state.broken and self.state.broken in self.path:
+            self.answer_json({"message": "something is broken"}, 500)
+        elif self.state.in_use and parse_qs(urlsplit(self.path).query).get("force") == ["False"]:
+            self.answer_json({"message": self.state.in_use}, 409)
+        else:
+            self.state.removed.append(name)
+            self.answer_json([{"Untagged": name}])
 
     def _image(self, name: str, with_manifests: bool) -> None:
         image = self.state.find(name)
