@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import LabError
+from .golang import go_install
 from .lock import locked
 from .recipes.recipe import Workshop, source_files
-from .recipes.registry import find_go
-from .shell import run_logged, say
+from .shell import say
 
 # notation is not here: the Go module proxy does not have its module.
 TOOLS = {
@@ -68,10 +68,7 @@ def _build(name: str, home: Path, cache: Path) -> None:
     try:
         workshop = _workshop(name, workplace, cache)
         say(f"{name}: building {TOOLS[name]}, log {workshop.log}")
-        environment = {"CGO_ENABLED": "0", "GOBIN": str(workplace), "GOTOOLCHAIN": "auto", "GOFLAGS": "-buildvcs=false"}
-        go = [find_go(workshop), *(["-C", str(_directory(name))] if TOOLS[name] == "." else [])]
-        command = [*go, "install", "-trimpath", "-ldflags", _LINKER_FLAGS, TOOLS[name]]
-        run_logged(*command, log=workshop.log, environment=environment)
+        go_install(TOOLS[name], _LINKER_FLAGS, workplace, workshop, _directory(name) if TOOLS[name] == "." else None)
         workplace.chmod(0o755)
         home.parent.mkdir(exist_ok=True)
         os.replace(workplace, home)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lab import golang
 from lab.errors import LabError
 from lab.images import check_names, with_parents
-from lab.recipes import RECIPES, app, base, registry
+from lab.recipes import RECIPES, app, base
 from lab.recipes.recipe import Recipe, key_of, reference_of, source_files
 
 CONTRACT = {
@@ -142,4 +143,4 @@ def test_mirror_is_the_machines_own(listed: str, mirror: str) -> None:
     [("go1.26.8", True), ("go1.21", True), ("go1.19.8\n", False), ("devel +abc", False), ("", False)],
 )
 def test_go_that_can_fetch_its_own_toolchain(text: str, new_enough: bool) -> None:
-    assert (registry.go_version(text) >= registry.OLDEST_GO) is new_enough
+    assert (golang.go_version(text) >= golang.OLDEST_GO) is new_enough
