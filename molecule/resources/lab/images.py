@@ -16,7 +16,7 @@ from pathlib import Path
 from .errors import LabError
 from .lock import locked
 from .recipes import RECIPES
-from .recipes.recipe import Recipe, Workshop, key_of, no_parent, reference_of, source_files
+from .recipes.recipe import Recipe, Workshop, key_of, leftover_prefix, no_parent, reference_of, source_files
 from .shell import attempt, options, proxies, run_logged, say
 from .upstream import Puller
 
@@ -125,9 +125,10 @@ class Images:
     def _workshop(self, name: str, parent: Future[None] | None = None) -> Iterator[Workshop]:
         _sweep(name, self.cache)
         # The cache has the context too: big files are linked into it, and not copied.
-        context = Path(tempfile.mkdtemp(prefix=f"context-{name}-", dir=self.cache))
+        context = Path(tempfile.mkdtemp(prefix=leftover_prefix("context", name), dir=self.cache))
         try:
             yield Workshop(
+                name=name,
                 context=context,
                 cache=self.cache,
                 log=_fresh_log(name, self.cache),
@@ -165,7 +166,7 @@ class Images:
 def _sweep(name: str, cache: Path) -> None:
     """Remove what killed builds of this recipe left; the lock says that they are dead."""
     for kind in ("context", "build"):
-        for leftover in cache.glob(f"{kind}-{name}-*"):
+        for leftover in cache.glob(f"{leftover_prefix(kind, name)}*"):
             attempt("rm", "-rf", "--one-file-system", str(leftover))
 
 

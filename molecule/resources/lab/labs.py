@@ -10,7 +10,7 @@ import shutil
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,8 @@ class Existing:
     address: str
 
 
-def up(name: str, hosts: tuple[HostSpec, ...], image: str, state: Path) -> Lab:
-    """Make the lab what the spec says, and wait until every host is ready."""
+def up(name: str, hosts: tuple[HostSpec, ...], images: Mapping[str, str], state: Path) -> Lab:
+    """Make the lab what the spec says, each host of its image, and wait until every host is ready."""
     existing = _existing_hosts(name)
     _refuse_leftover(name, hosts, existing)
     subnet = _ensure_network(name)
@@ -55,10 +55,10 @@ def up(name: str, hosts: tuple[HostSpec, ...], image: str, state: Path) -> Lab:
     )
     missing = [host for host in hosts if host.name not in existing]
     if missing:
-        machine = probe_machine(image)
+        machine = probe_machine(images[missing[0].name])
         if any(host.shared for host in missing):
             _ensure_shared_volume(name)
-        _each(lambda host: _run(name, host, addresses[host.name], image, machine), missing)
+        _each(lambda host: _run(name, host, addresses[host.name], images[host.name], machine), missing)
     stopped = [found.container for found in existing.values() if not found.running]
     if stopped:
         run("docker", "start", *stopped)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from .errors import LabError
 from .golang import go_install
 from .lock import locked
-from .recipes.recipe import Workshop, source_files
+from .recipes.recipe import Workshop, leftover_prefix, source_files
 from .shell import say
 
 # notation is not here: the Go module proxy does not have its module.
@@ -61,24 +60,21 @@ def _ensure_one(name: str, cache: Path) -> Path:
 
 def _build(name: str, home: Path, cache: Path) -> None:
     started = time.monotonic()
+    workshop = _workshop(name, cache)
     # What a killed build left; the lock says that it is dead.
-    for leftover in cache.glob(f"build-tool-{name}-*"):
+    for leftover in cache.glob(f"{leftover_prefix('build', workshop.name)}*"):
         shutil.rmtree(leftover)
-    workplace = Path(tempfile.mkdtemp(prefix=f"build-tool-{name}-", dir=cache))
-    try:
-        workshop = _workshop(name, workplace, cache)
+    with workshop.workplace() as workplace:
         say(f"{name}: building {TOOLS[name]}, log {workshop.log}")
         go_install(TOOLS[name], _LINKER_FLAGS, workplace, workshop, _directory(name) if TOOLS[name] == "." else None)
         workplace.chmod(0o755)
         home.parent.mkdir(exist_ok=True)
         os.replace(workplace, home)
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
     say(f"{name}: made in {time.monotonic() - started:.0f} s")
 
 
-def _workshop(name: str, workplace: Path, cache: Path) -> Workshop:
+def _workshop(name: str, cache: Path) -> Workshop:
     log = cache / "logs" / f"tool-{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("", encoding="utf-8")
-    return Workshop(workplace, cache, log, tool_key(name), {})
+    return Workshop(f"tool-{name}", _directory(name), cache, log, tool_key(name), {})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import LabError
+from .recipes import ENGINES
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 GROUP = re.compile(r"[a-z_][a-z0-9_]*")
@@ -30,6 +31,7 @@ class HostSpec:
     name: str
     groups: tuple[str, ...] = ()
     shared: bool = False
+    engine: str | None = None
 
 
 def check_lab_name(name: str) -> str:
@@ -73,7 +75,7 @@ def _parse_host(name: str, host: Any) -> HostSpec:
         )
     if not isinstance(host, dict):
         raise LabError(f'host {name} must be an object such as {{"groups": ["fleet"]}}.')
-    _refuse_unknown(f"host {name}", host, ("groups", "shared"))
+    _refuse_unknown(f"host {name}", host, ("groups", "shared", "engine"))
     groups = host.get("groups", [])
     if not isinstance(groups, list) or not all(isinstance(group, str) and GROUP.fullmatch(group) for group in groups):
         raise LabError(f"host {name}: groups must be a list of group names (lower case letters, digits, underscores).")
@@ -85,7 +87,10 @@ def _parse_host(name: str, host: Any) -> HostSpec:
     shared = host.get("shared", False)
     if not isinstance(shared, bool):
         raise LabError(f"host {name}: shared must be true or false.")
-    return HostSpec(name, tuple(groups), shared)
+    engine = host.get("engine")
+    if engine is not None and engine not in ENGINES:
+        raise LabError(f"host {name}: no engine is called {engine!r}. There are: {', '.join(ENGINES)}.")
+    return HostSpec(name, tuple(groups), shared, engine)
 
 
 def _refuse_unknown(where: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import pytest
 from lab import golang
 from lab.errors import LabError
 from lab.images import check_names, with_parents
-from lab.recipes import RECIPES, app, base
-from lab.recipes.recipe import Recipe, key_of, reference_of, source_files
+from lab.recipes import RECIPES, app, base, host_recipe
+from lab.recipes.recipe import Recipe, key_of, leftover_prefix, reference_of, source_files
 
 CONTRACT = {
     "registry": "airlift-lab/registry:3.1.2",
@@ -100,7 +101,27 @@ def test_every_recipe_is_complete(name: str) -> None:
     recipe = RECIPES[name]
     assert recipe.directory / "Dockerfile" in source_files(recipe.directory)
     assert recipe.parent is None or recipe.parent in RECIPES
-    assert name == "base" or "base" in with_parents([name], RECIPES), "all images share the base layer"
+    root = with_parents([name], RECIPES)[0]
+    assert root == "base" or (root.startswith("base-") and name.startswith(("base-", "host-")))
+
+
+def test_all_images_of_the_stack_share_the_base_layer() -> None:
+    for name in CONTRACT:
+        assert with_parents([name], RECIPES)[0] == "base"
+
+
+@pytest.mark.parametrize(
+    ("engine", "recipe"), [(None, "host"), ("docker-20.10", "host-docker-20.10"), ("podman", "host-podman")]
+)
+def test_a_host_is_made_for_an_engine(engine: str | None, recipe: str) -> None:
+    assert host_recipe(engine) == recipe
+    assert recipe in RECIPES
+
+
+def test_no_recipe_clears_away_the_work_of_another() -> None:
+    """A build that begins removes what earlier ones of its own recipe left; another may be at work."""
+    for name, other in itertools.permutations(RECIPES, 2):
+        assert not leftover_prefix("build", other).startswith(leftover_prefix("build", name))
 
 
 def test_application_versions_differ_in_few_modules_of_one_small_layer() -> None:

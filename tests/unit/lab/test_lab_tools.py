@@ -62,7 +62,7 @@ def test_a_failed_build_is_told_and_tried_again(go: Path, cache: Path) -> None:
 
 
 def test_what_a_killed_build_left_is_removed(go: Path, cache: Path) -> None:
-    (cache / "build-tool-crane-killed/half").mkdir(parents=True)
+    (cache / "build-tool-crane@killed/half").mkdir(parents=True)
     ensure_tools(["crane"], cache)
     assert list(cache.glob("build-*")) == []
 

@@ -28,11 +28,15 @@ SUBNET = "10.213.4.0/24"
 
 def test_spec_is_read_in_order() -> None:
     spec = {
-        "hosts": {"registry1": {"groups": ["registry"], "shared": True}, "fleet1": {"groups": ["fleet"]}, "bare": {}}
+        "hosts": {
+            "registry1": {"groups": ["registry"], "shared": True},
+            "fleet1": {"groups": ["fleet"], "engine": "podman"},
+            "bare": {},
+        }
     }
     assert parse_spec(spec) == (
         HostSpec("registry1", ("registry",), True),
-        HostSpec("fleet1", ("fleet",)),
+        HostSpec("fleet1", ("fleet",), engine="podman"),
         HostSpec("bare"),
     )
 
@@ -46,7 +50,7 @@ def test_spec_is_read_in_order() -> None:
         pytest.param({"hosts": {"a": {}}, "host": {}}, "the spec has the unknown key host", id="unknown-key"),
         pytest.param(
             {"hosts": {"a": {"group": []}}},
-            "host a has the unknown key group. Known: groups, shared",
+            "host a has the unknown key group. Known: groups, shared, engine",
             id="unknown-host-key",
         ),
         pytest.param({"hosts": {"Reg_1": {}}}, "'Reg_1' is not a host name", id="host-name"),
@@ -56,6 +60,12 @@ def test_spec_is_read_in_order() -> None:
         pytest.param(
             {"hosts": {"a": {"groups": ["f-1"]}}}, "host a: groups must be a list of group names", id="group-name"
         ),
+        pytest.param(
+            {"hosts": {"a": {"engine": "docker-1"}}},
+            "no engine is called 'docker-1'. There are: docker-20",
+            id="engine",
+        ),
+        pytest.param({"hosts": {"a": {"engine": 29}}}, "no engine is called 29", id="engine-number"),
         pytest.param({"hosts": {"a": {"groups": ["all"]}}}, "cannot be called all", id="group-all"),
         pytest.param({"hosts": {"a": {"groups": ["a"]}}}, "cannot be called a here", id="group-like-host"),
         pytest.param({"hosts": {"a": {"shared": "yes"}}}, "host a: shared must be true or false", id="shared"),

@@ -8,9 +8,18 @@ To add one, add a directory with a Dockerfile and an `__init__.py` that ends in 
 
 from __future__ import annotations
 
-from . import app, app_dependencies, base, garage, haproxy, host, registry
+from . import app, app_dependencies, base, garage, haproxy, host, host_containerd, host_docker_29, registry
 from .recipe import Recipe
 
-ALL = (base, host, registry, haproxy, garage, app_dependencies, app)
+ALL = (base, host, host_containerd, host_docker_29, registry, haproxy, garage, app_dependencies, app)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in ALL for recipe in module.RECIPES}
+
+# What a host is unless its spec names another engine.
+HOST = "host"
+ENGINES = tuple(name.removeprefix(f"{HOST}-") for name in RECIPES if name.startswith(f"{HOST}-"))
+
+
+def host_recipe(engine: str | None) -> str:
+    """The name of the recipe of a host with that engine."""
+    return f"{HOST}-{engine}" if engine else HOST

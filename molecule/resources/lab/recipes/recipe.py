@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import LabError
+from ..shell import run
 
 
 def no_parent() -> str:
@@ -19,10 +22,16 @@ def no_parent() -> str:
     raise LabError("What has no parent cannot be made in its parent's image.")
 
 
+def leftover_prefix(kind: str, name: str) -> str:
+    """How the names of a recipe's temporary directories begin, and no other recipe's."""
+    return f"{kind}-{name}@"
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What a recipe's `prepare` gets: where to put files for the Dockerfile, where to keep dear ones, where to log."""
 
+    name: str
     context: Path
     cache: Path
     log: Path
@@ -30,6 +39,15 @@ class Workshop:
     arguments: Mapping[str, str]
     # Waits until the parent is made, and answers with its reference. Who does not call it works meanwhile.
     parent: Callable[[], str] = no_parent
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """A directory for work in progress, on the file system of the cache, that a killed build does not leave for long."""
+        path = Path(tempfile.mkdtemp(prefix=leftover_prefix("build", self.name), dir=self.cache))
+        try:
+            yield path
+        finally:
+            run("rm", "-rf", "--one-file-system", str(path))
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,16 @@
 # Copyright (c) 2026, The airlift.registry authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debian trixie, minimal: the one layer that all images of the lab share."""
+"""Debian, minimal: trixie is the one layer that all images of the stack share; hosts come of other releases too."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from ...errors import LabError
-from ...shell import attempt, install_packages, run, run_logged
+from ...shell import attempt, install_packages, run_logged
 from ..recipe import Recipe, Workshop
 
 FALLBACK_MIRROR = "http://deb.debian.org/debian"
@@ -46,17 +45,23 @@ def _make_rootfs(kept: Path, workshop: Workshop) -> None:
         raise LabError("debootstrap needs root. Run the lab as root.")
     if shutil.which("debootstrap") is None:
         install_packages("debootstrap", "debian-archive-keyring")
-    workplace = Path(tempfile.mkdtemp(prefix="build-base-", dir=workshop.cache))
-    try:
+    with workshop.workplace() as workplace:
         # Namespaces of its own: whatever debootstrap mounts and starts is gone with them, also after a kill.
         run_logged(
             "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-            "/bin/sh", str(HERE / "rootfs.sh"), debian_mirror(), str(workplace),
+            "/bin/sh", str(HERE / "rootfs.sh"), workshop.arguments["RELEASE"], debian_mirror(), str(workplace),
             log=workshop.log,
         )  # fmt: skip
         os.replace(workplace / "rootfs.tar", kept)
-    finally:
-        run("rm", "-rf", "--one-file-system", str(workplace))
 
 
-RECIPES = (Recipe("base", HERE, "airlift-lab/base:{key}", prepare=prepare),)
+def _recipe(name: str, release: str) -> Recipe:
+    return Recipe(name, HERE, f"airlift-lab/{name}:{{key}}", arguments={"RELEASE": release}, prepare=prepare)
+
+
+RECIPES = (
+    _recipe("base", "trixie"),
+    _recipe("base-bullseye", "bullseye"),
+    _recipe("base-bookworm", "bookworm"),
+    _recipe("base-sid", "sid"),
+)

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Make WORKPLACE/rootfs.tar, a minimal Debian trixie. Called inside a private mount namespace.
-# usage: rootfs.sh MIRROR WORKPLACE
+# Make WORKPLACE/rootfs.tar, a minimal Debian. Called inside a private mount namespace.
+# usage: rootfs.sh RELEASE MIRROR WORKPLACE
 set -eu
-mirror=$1
-workplace=$2
+release=$1
+mirror=$2
+workplace=$3
 tree=$workplace/tree
 
 # There before the first package: it keeps the base small and spares an fsync per file, here and in every image made from it.
@@ -22,8 +23,12 @@ APT::Install-Recommends "false";
 Acquire::Languages "none";
 Acquire::Retries "3";
 EOF
+# Sid's index expires within a week, and a site's mirror may be older than that.
+if [ "$release" = sid ]; then
+    echo 'Acquire::Check-Valid-Until "false";' >> "$tree/etc/apt/apt.conf.d/airlift-lab"
+fi
 
-debootstrap --variant=minbase --include=ca-certificates trixie "$tree" "$mirror"
+debootstrap --variant=minbase --include=ca-certificates "$release" "$tree" "$mirror"
 
 cd "$tree"
 rm -rf var/lib/apt/lists/* var/cache/apt/* var/cache/debconf/*-old var/log/*.log var/log/apt

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from ...container import run_script
@@ -37,12 +35,9 @@ def _binary_key() -> str:
 def _make_binary(kept: Path, workshop: Workshop) -> None:
     """Compile in the image that the binary will run in: the same on every machine, whatever Rust it has or has not."""
     image = workshop.parent()
-    workplace = Path(tempfile.mkdtemp(prefix="build-garage-", dir=workshop.cache))
-    try:
+    with workshop.workplace() as workplace:
         run_script(image, COMPILE, VERSION, out=workplace, log=workshop.log)
         os.replace(workplace / "garage", kept)
-    finally:
-        shutil.rmtree(workplace)
 
 
 RECIPES = (

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from ...errors import LabError
@@ -35,16 +33,13 @@ def _binary_key() -> str:
 
 
 def _make_binary(kept: Path, workshop: Workshop) -> None:
-    workplace = Path(tempfile.mkdtemp(prefix="build-registry-", dir=workshop.cache))
-    try:
+    with workshop.workplace() as workplace:
         try:
             go_install(MODULE, LINKER_FLAGS, workplace, workshop)
         except LabError as error:
             say(f"Distribution {VERSION} could not be built, so Debian's docker-registry 2.8 takes its place. {error}")
             _take_from_debian(workplace)
         os.replace(workplace / "registry", kept)
-    finally:
-        shutil.rmtree(workplace)
 
 
 def _take_from_debian(workplace: Path) -> None:
