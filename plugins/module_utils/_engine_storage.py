@@ -48,16 +48,14 @@ class EngineStorage(Engine):
     def disk_usage(self) -> int | None:
         """Bytes that all layers of images take, each counted once, as C(docker system df) has it; None when the engine does not tell.
 
-        A containerd store counts unpacked layers only, not the compressed blobs beside them.
+        podman 4 answers 0, whatever it has. With a containerd store Docker before 29 counts unpacked layers only, and not the blobs beside them.
         """
         url = f"{self._docker.base_url}/v{self._docker.api_version}/system/df"
         query = {"type": "image"} if self._api() >= _DF_TYPES_API else {}
         with self._errors("tell its disk usage"):
             answer = self._docker.get(url, params=query, timeout=self._timeout)
             answer.raise_for_status()
-            usage = answer.json()
-        # podman answers 0, whatever it has.
-        return usage.get("LayersSize") or None
+            return t.cast("int | None", answer.json().get("LayersSize"))
 
     def remove(self, name: str) -> str:
         """Take the reference or the ID away, without force; empty, or why the engine refused because the image is in use."""
@@ -100,9 +98,10 @@ def _details(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _step(step: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    created = datetime.fromtimestamp(int(step.get("Created") or 0), timezone.utc)
+    created = step.get("Created")
     return {
-        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        # A builder need not tell when; engines have 0 then.
+        "created": datetime.fromtimestamp(created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if created else "",
         "created_by": step.get("CreatedBy") or "",
         "comment": step.get("Comment") or "",
         "size": int(step.get("Size") or 0),

@@ -42,6 +42,7 @@ notes:
   - An image ID is the digest of the config on graph drivers (as overlay2) and in podman, and on the containerd image store the digest of the manifest or of
     the index that the name means. A lock has all of them, so the comparison works everywhere.
 seealso:
+  - module: airlift.registry.image_prune
   - module: airlift.registry.bundle_info
     description: The same of images in a bundle.
 """

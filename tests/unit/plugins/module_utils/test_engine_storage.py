@@ -86,6 +86,12 @@ def test_what_an_engine_may_leave_out(
     assert {key: image[key] for key in expected} == expected
 
 
+def test_a_step_of_which_nothing_is_told(engine: EngineStorage, state: EngineState) -> None:
+    state.histories[ID] = [{"Created": 0, "CreatedBy": None, "Size": None, "Comment": None}]
+    (image,) = engine.local_images()
+    assert image["steps"] == [{"created": "", "created_by": "", "comment": "", "size": 0}]
+
+
 def test_an_image_that_goes_while_it_is_asked_for_is_left_out(engine: EngineStorage, state: EngineState) -> None:
     state.hidden = ID
     assert engine.local_images() == []
@@ -114,7 +120,7 @@ def test_tells_of_containers(
     ("usage", "expected"),
     [
         pytest.param({"LayersSize": 1200}, 1200, id="docker"),
-        pytest.param({"LayersSize": 0}, None, id="podman says 0 whatever it has"),
+        pytest.param({"LayersSize": 0}, 0, id="nothing there, or podman 4"),
         pytest.param({}, None, id="nothing"),
     ],
 )

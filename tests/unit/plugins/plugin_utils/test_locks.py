@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.airlift.registry.plugins.action import image_info
+from ansible_collections.airlift.registry.plugins.action import image_info, image_prune
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle
 from ansible_collections.airlift.registry.plugins.plugin_utils._locks import LockAction
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
@@ -36,7 +36,7 @@ def bundle(tmp_path: Path, signer: Signer) -> Path:
     return tmp_path / "b"
 
 
-@pytest.mark.parametrize("action", [image_info.ActionModule])
+@pytest.mark.parametrize("action", [image_info.ActionModule, image_prune.ActionModule])
 def test_runs_the_module_of_its_name(action: type[LockAction]) -> None:
     called = run({"docker_timeout": 7}, action)
     assert called["module_name"] == f"airlift.registry.{action.__module__.rpartition('.')[2]}"

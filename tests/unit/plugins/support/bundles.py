@@ -90,13 +90,17 @@ def refer(store: BlobStore, subject: str, kind: str, name: str = "", content: by
 
 
 def make_bundle(
-    path: Path, signer: Signer, contents: t.Mapping[str, t.Sequence[bytes]], bases: t.Sequence[Path] = ()
+    path: Path,
+    signer: Signer,
+    contents: t.Mapping[str, t.Sequence[bytes]],
+    bases: t.Sequence[Path] = (),
+    **changes: t.Any,
 ) -> list[Packed]:
-    """Make a bundle of images by name, each with its uncompressed layers, without what other bundles have."""
+    """Make a bundle of images by name, each with its uncompressed layers, without what other bundles have; I(changes) go to their configs."""
     known = combine(read_base(str(base), lambda path: load(Path(path), signer)) for base in bases)
     with _bundle_writer.work_directory(str(path)) as work:
         store = BlobStore(work, left_out=known.homes)
-        packed = [pack(store, name, layers) for name, layers in contents.items()]
+        packed = [pack(store, name, layers, **changes) for name, layers in contents.items()]
         _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program, bases=known)
     return packed
 

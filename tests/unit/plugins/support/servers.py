@@ -78,15 +78,33 @@ class EngineState:
     archive: bytes = b""
     cut_archive: bool = False
     loaded: bytes = b""
+    on_usage: t.Callable[[], object] = lambda: None  # what happens when the disk usage is asked for
+    on_removal: t.Callable[[], object] = lambda: None  # what happens when an image is removed
+    keeps_all: bool = False  # says that it removed, and does not
     in_use: str = ""  # this image is not removed: an engine's reason
     hidden: str = ""  # this image is listed, and gone when it is asked for
     broken: str = ""  # requests for paths that contain this are answered with an error of the engine
 
     def find(self, name: str) -> dict[str, t.Any] | None:
         for image_id, image in self.images.items():
-            if name != self.hidden and name in (image_id, *(image.get("RepoTags") or ())):
+            if name != self.hidden and short(name) in (image_id, *(image.get("RepoTags") or ())):
                 return image
         return None
+
+    def remove(self, name: str) -> None:
+        """Take a name away, and with the last one, or by its ID, the image."""
+        self.removed.append(name)
+        image = self.find(name)
+        if image and not self.keeps_all:
+            image["RepoTags"] = [tag for tag in image.get("RepoTags") or () if tag != short(name)]
+            if not image["RepoTags"]:
+                del self.images[image["Id"]]
+        self.on_removal()
+
+
+def short(name: str) -> str:
+    """A name of Docker Hub as engines list it."""
+    return name.removeprefix("docker.io/library/")
 
 
 class EngineHandler(Handler):
@@ -112,6 +130,7 @@ class EngineHandler(Handler):
             self.answer_json([entry for entry in found if query.get("all") == ["1"] or entry["State"] == "running"])
         elif path == "/system/df":
             self.state.asked.append(urlsplit(self.path).query)
+            self.state.on_usage()
             self.answer_json(self.state.usage)
         elif path == "/images/get":
             self._archive()
@@ -139,7 +158,7 @@ class EngineHandler(Handler):
         elif self.state.in_use and parse_qs(urlsplit(self.path).query).get("force") == ["False"]:
             self.answer_json({"message": self.state.in_use}, 409)
         else:
-            self.state.removed.append(name)
+            self.state.remove(name)
             self.answer_json([{"Untagged": name}])
 
     def _image(self, name: str, with_manifests: bool) -> None:
