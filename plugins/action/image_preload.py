@@ -18,23 +18,20 @@ from ansible.utils.display import Display
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError
-from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
-from ansible_collections.airlift.registry.plugins.module_utils._plan import (
-    check_disk,
-    for_platform,
-    is_change,
-    make_plan,
-)
-from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool, choose_images
+from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change
+from ansible_collections.airlift.registry.plugins.module_utils._platform import parse_platform
+from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
+from ansible_collections.airlift.registry.plugins.module_utils._preflight import Refused, failure_reasons, reasons_of
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
+from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey, survey
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
 
 _MODULE = "airlift.registry.image_preload"
@@ -58,11 +55,16 @@ class ActionModule(ActionBase):
         try:
             return self._preload(host)
         except ModuleFailed as error:
-            return {**error.answer, "failed": True, "msg": f"{host}: {error.answer.get('msg')}"}
+            return {
+                **error.answer,
+                "failed": True,
+                "msg": f"{host}: {error.answer.get('msg')}",
+                "reasons": failure_reasons(error.answer),
+            }
         except AirliftError as error:
-            return {**failure(error), "failed": True, "msg": f"{host}: {error}"}
+            return _failed(host, error)
         except OSError as error:
-            return {**failure(from_os_error(error)), "failed": True, "msg": f"{host}: {from_os_error(error)}"}
+            return _failed(host, from_os_error(error))
 
     def _preload(self, host: str) -> dict[str, t.Any]:
         started = time.monotonic()
@@ -74,16 +76,29 @@ class ActionModule(ActionBase):
             for path in as_list(arguments.get("path"))
         ]
         selected = choose_images(bundles, as_list(arguments.get("images")))
+        platform = parse_platform(arguments["platform"]) if arguments.get("platform") else ""
         snapshot = self._ask_host(None)
-        images = {image: selected[image] for image in for_platform(list(selected), snapshot["engine"])}
-        plan, pool = make_plan(list(images), snapshot), Pool(bundles, _restorer())
-        pool.check(_needs(plan), f"Host {host}")
-        check_disk(plan, snapshot, _unpacked_sizes(images, pool))
+        pool = Pool(bundles, _restorer())
+        found = survey(host, selected, snapshot, pool, platform)
+        warnings = self._judge(found)
         sent = 0
-        if (is_change(plan) or plan["leftovers"]["blobs"]) and not self._task.check_mode:
-            sent = self._send(host, plan, pool, snapshot["disk"]["staging_path"])
-            self._ask_host(_request(plan, images))
-        return {**_result(plan, snapshot, bundles), "bytes_sent": sent, "seconds": round(time.monotonic() - started, 2)}
+        if _has_work(found) and not self._task.check_mode:
+            sent = self._send(host, found.plan, pool, snapshot["disk"]["staging_path"])
+            self._ask_host(_request(found))
+        return {
+            **_result(found, snapshot, bundles),
+            "warnings": [f"{host}: {text}" for text in warnings],
+            "bytes_sent": sent,
+            "seconds": round(time.monotonic() - started, 2),
+        }
+
+    def _judge(self, found: Survey) -> list[str]:
+        """Raise Refused when anything stands against this host; what is only to be warned of."""
+        mode = self._task.args.get("downgrade", "warn")
+        reasons = [*found.reasons, *(found.older if mode == "refuse" else ())]
+        if reasons:
+            raise Refused(reasons)
+        return [f"{reason['problem']}." for reason in found.older if mode == "warn"]
 
     def _unlock(self, medium: Medium) -> Opener:
         """Decrypt a bundle, once for all hosts of the run, into the directory that Ansible removes when it ends."""
@@ -135,25 +150,20 @@ def _restorer() -> Restorer:
     return Restorer(os.path.join(constants.DEFAULT_LOCAL_TMP, "airlift-restored"), run_program)
 
 
-def _needs(plan: t.Mapping[str, t.Any]) -> list[Need]:
-    """The layers that the plan sends, each with an image that needs it."""
-    return [
-        Need(image["name"], layer["digest"])
-        for image in plan["images"]
-        for layer in image["layers"]
-        if layer["action"] == "send"
-    ]
+def _failed(host: str, error: AirliftError) -> dict[str, t.Any]:
+    return {**failure(error), "failed": True, "msg": f"{host}: {error}", "reasons": reasons_of(error)}
 
 
-def _unpacked_sizes(images: t.Iterable[Image], pool: Pool) -> dict[str, int]:
-    return {layer.blob.digest: pool.unpacked_size(layer) for image in images for layer in image.layers}
+def _has_work(found: Survey) -> bool:
+    """Whether the host has to do anything, if only to put in order or to note what is no change of its images."""
+    return is_change(found.plan) or bool(found.plan["leftovers"]["blobs"] or found.record)
 
 
-def _request(plan: dict[str, t.Any], images: t.Mapping[Image, Bundle]) -> dict[str, t.Any]:
+def _request(found: Survey) -> dict[str, t.Any]:
     """What the host needs to carry out the plan: the small documents themselves, the layers by digest."""
-    by_name = {image.name: (image, bundle) for image, bundle in images.items()}
+    by_name = {image.name: (image, bundle) for image, bundle in found.images.items()}
     entries = []
-    for entry in plan["images"]:
+    for entry in found.plan["images"]:
         image, bundle = by_name[entry["name"]]
         request = {"name": entry["name"], "id": entry["id"], "action": entry["action"]}
         if entry["action"] == "load":
@@ -166,13 +176,16 @@ def _request(plan: dict[str, t.Any], images: t.Mapping[Image, Bundle]) -> dict[s
                 include=[layer["digest"] for layer in entry["layers"] if layer["action"] != "present"],
             )
         entries.append(request)
-    return {"images": entries, "leftovers": plan["leftovers"]}
+    return {"images": entries, "leftovers": found.plan["leftovers"], "record": found.record}
 
 
-def _result(plan: dict[str, t.Any], snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:
+def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:
+    plan = found.plan
     identities = {image["name"]: {"id": image["id"], "digest": image["digest"]} for image in plan["images"]}
     return {
         "changed": is_change(plan),
+        "to_do": _has_work(found),
+        "reasons": [],
         "images": plan["images"],
         "images_by_name": {**identities, **{familiar(name): identity for name, identity in identities.items()}},
         "bytes": plan["bytes"],

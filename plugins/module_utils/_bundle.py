@@ -43,6 +43,8 @@ from ansible_collections.airlift.registry.plugins.module_utils._referrers import
 NAME_ANNOTATION = "io.containerd.image.name"
 
 _GZIP_TRAILER = 4
+_USUAL_RATIO = 3  # of a layer to its gzip or zstd
+_MOST_RATIO = 20  # of a layer larger than 4 GiB to its gzip
 
 _SUM_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9./_-]+)")
 _AGAIN = "Copy the bundle again from where it was made, or make it anew."
@@ -318,14 +320,22 @@ def read_document(files: _layout.Files, descriptor: _oci.Descriptor, what: str) 
 
 
 def unpacked_size(files: _layout.Files, layer: Layer) -> int:
-    """About how many bytes a layer has when it is unpacked: what gzip notes at its end (RFC 1952, ISIZE), modulo 4 GiB."""
-    if not layer.blob.media_type.endswith("gzip") or layer.blob.size < _GZIP_TRAILER:
-        return layer.blob.size
-    trailer = b"".join(
-        files.chunks(_layout.blob_name(layer.blob.digest), layer.blob.size - _GZIP_TRAILER, _GZIP_TRAILER)
-    )
+    """About how many bytes the tar of a layer has: what gzip notes at its end (RFC 1952, ISIZE), modulo 4 GiB."""
+    blob = layer.blob
+    compression = _oci.compression_of(blob.media_type)
+    if compression == "none" or blob.size < _GZIP_TRAILER:
+        return blob.size
+    if compression != "gzip":
+        return usual_size(blob.size)
+    trailer = b"".join(files.chunks(_layout.blob_name(blob.digest), blob.size - _GZIP_TRAILER, _GZIP_TRAILER))
     size = int.from_bytes(trailer, "little")
-    # gzip never makes a layer larger by more than a little, so a smaller number has lost its upper digits.
-    while size < layer.blob.size * 9 // 10:
+    # gzip never makes a layer larger by more than a little, so a smaller number has lost its upper digits,
+    while size < blob.size * 9 // 10:
         size += 1 << 32
-    return size
+    # or is that of the last of several members, as stargz writes them.
+    return size if size < 1 << 32 or size < blob.size * _MOST_RATIO else usual_size(blob.size)
+
+
+def usual_size(compressed: int) -> int:
+    """About how many bytes the tar of a layer has of which only the compressed size is known."""
+    return compressed * _USUAL_RATIO

@@ -14,6 +14,7 @@ import typing as t
 from contextlib import contextmanager, suppress
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, EngineError, HostError
+from ansible_collections.airlift.registry.plugins.module_utils._platform import of_machine
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
 
 try:
@@ -28,6 +29,7 @@ else:
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONTAINERD_STORE = "io.containerd.snapshotter.v1"
+_CONTAINERD_SOCKET, _CONTAINERD_ROOT = "/run/containerd/containerd.sock", "/var/lib/containerd"  # as containerd comes
 _MANIFESTS_API = (1, 48)  # the first API version that says whether an image of a containerd store is whole
 _LOAD_TIMEOUT = 900  # seconds of silence that unpacking one large layer on a slow disk may take
 
@@ -48,14 +50,20 @@ class Engine:
         store = "containerd" if status.get("driver-type") == CONTAINERD_STORE else "graph"
         return {
             "host": self.host,
+            "product": "podman" if "BuildahVersion" in self._info else "docker",
             "version": self._info.get("ServerVersion", ""),
             "api_version": self._docker.api_version,
             "driver": self._info.get("Driver", ""),
             "store": store,
-            "os": self._info.get("OSType", ""),
-            "architecture": _go_architecture(self._info.get("Architecture", "")),
-            "data_root": self._info.get("DockerRootDir", ""),
+            "platform": of_machine(self._info.get("OSType", ""), self._info.get("Architecture", "")),
+            "storage_path": self._storage_path(store),
         }
+
+    def _storage_path(self, store: str) -> str:
+        """Where the store keeps its bytes: a containerd of the host's own has a directory of its own."""
+        address = (self._info.get("Containerd") or {}).get("Address", _CONTAINERD_SOCKET)
+        is_hosts_own = store == "containerd" and address == _CONTAINERD_SOCKET
+        return _CONTAINERD_ROOT if is_hosts_own else self._info.get("DockerRootDir", "")
 
     def images(self) -> list[dict[str, t.Any]]:
         """Every image that is whole: its ID, its tags as full references, the diffIDs of its layers."""
@@ -161,11 +169,6 @@ def _is_available(manifest: dict[str, t.Any]) -> bool:
     image = manifest.get("ImageData") or {}
     unpacked = (image.get("Size") or {}).get("Unpacked", 0)
     return manifest.get("Kind") == "image" and bool(manifest.get("Available")) and unpacked > 0
-
-
-def _go_architecture(machine: str) -> str:
-    """The architecture as image configs name it; engines say what the kernel says."""
-    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(machine, machine)
 
 
 def _root_cause(error: BaseException) -> str:

@@ -12,13 +12,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._oci import Descriptor, chain_ids
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
-
-# What a host needs beside the blobs themselves: directories, the engine's own records.
-DISK_MARGIN = 16 * 1024 * 1024
 
 # No registry can have this name (RFC 2606), so nothing is ever pulled from it or pushed to it by mistake.
 _TEMPORARY = "airlift.invalid/preload"
@@ -57,38 +53,6 @@ def temporary_name(image_id: str) -> str:
 def is_temporary(name: str) -> bool:
     """Whether a name is one of temporary_name."""
     return name.startswith(f"{_TEMPORARY}:")
-
-
-def for_platform(images: t.Sequence[Image], engine: t.Mapping[str, t.Any]) -> list[Image]:
-    """Of each name the image that the engine's machine can run; raises HostError for a name that has none."""
-    expected = f"{engine['os']}/{engine['architecture']}"
-    chosen: dict[str, Image] = {}
-    for image in images:
-        if "/".join(image.platform.split("/")[:2]) == expected:
-            chosen.setdefault(image.name, image)
-    for image in images:
-        if image.name not in chosen:
-            platforms = ", ".join(found.platform for found in images if found.name == image.name)
-            raise HostError(
-                f"Image {image.name} is for {platforms}, and this host's engine runs {expected}",
-                "Make a bundle for that platform, or leave the image out with the list of images.",
-            )
-    return list(chosen.values())
-
-
-def check_disk(plan: t.Mapping[str, t.Any], snapshot: t.Mapping[str, t.Any], unpacked: t.Mapping[str, int]) -> None:
-    """Raise HostError when staging or the engine has too little room; I(unpacked) is each layer's size in bytes there."""
-    if not any(image["action"] == "load" for image in plan["images"]):
-        return
-    disk = snapshot["disk"]
-    staging = sum(blob["size"] - blob["offset"] for blob in plan["blobs"]) + DISK_MARGIN
-    layers = {layer["digest"] for image in plan["images"] for layer in image["layers"] if layer["action"] != "present"}
-    engine = sum(unpacked[digest] for digest in layers) + DISK_MARGIN
-    if disk["shared"]:
-        staging += engine
-    _check_room("staging", disk["staging_path"], disk["staging_free"], staging)
-    if not disk["shared"]:
-        _check_room("the engine", disk["engine_path"], disk["engine_free"], engine)
 
 
 class _State:
@@ -172,11 +136,3 @@ def _unneeded_blobs(plans: t.Sequence[t.Mapping[str, t.Any]], staged: t.Mapping[
         for layer in plan["layers"]:
             actions.setdefault(layer["digest"], set()).add(layer["action"])
     return sorted(digest for digest in staged if actions.get(digest) == {"present"})
-
-
-def _check_room(what: str, path: str, free: int, needed: int) -> None:
-    if free < needed:
-        raise HostError(
-            f"The disk of {what} is too small: {path} has {free} bytes free and {needed} are needed",
-            "Make room there (docker image prune, or a larger disk) and run this again; nothing was changed.",
-        )

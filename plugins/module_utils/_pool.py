@@ -7,17 +7,18 @@
 
 from __future__ import annotations
 
+import io
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, unpacked_size
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, unpacked_size, usual_size
 from ansible_collections.airlift.registry.plugins.module_utils._deltas import Delta
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._footprint import SAMPLE, Footprint, footprint
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
+from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._lock import LockedBase
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer, usable_layers
-
-_USUAL_RATIO = 3  # of a layer to its gzip
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,15 @@ class Pool:
             f"Give {names} too, in any order, or make a bundle without bases.",
         )
 
-    def unpacked_size(self, layer: Layer) -> int:
-        """About how many bytes a layer has when it is unpacked."""
-        bundle = self._homes.get(layer.blob.digest)
-        if layer.blob.digest in self._deltas:
-            return self._deltas[layer.blob.digest][0].unpacked
-        return unpacked_size(bundle.files, layer) if bundle else layer.blob.size * _USUAL_RATIO
+    def footprint(self, layer: Layer) -> Footprint:
+        """About how much room a layer takes on a host."""
+        blob, bundle = layer.blob, self._homes.get(layer.blob.digest)
+        if blob.digest in self._deltas:
+            return footprint(blob.size, self._deltas[blob.digest][0].unpacked, None)
+        if not bundle:
+            return footprint(blob.size, usual_size(blob.size), None)
+        sample = b"".join(bundle.files.chunks(blob_name(blob.digest), 0, min(blob.size, SAMPLE)))
+        return footprint(blob.size, unpacked_size(bundle.files, layer), io.BytesIO(sample))
 
     def _add_delta(self, delta: Delta, bundle: Bundle) -> None:
         """Note a delta: it can be used when its base is here, else whoever needs it is told where that is."""

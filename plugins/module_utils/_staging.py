@@ -74,13 +74,17 @@ class Staging:
 
 
 def disk(staging_path: str, engine_path: str) -> dict[str, t.Any]:
-    """Free bytes where staging and the engine keep their data, and whether they share a file system."""
+    """Free bytes where staging and the engine keep their data, and whether they share a file system.
+
+    C(engine_inodes) is nothing on a file system that makes inodes as it needs them.
+    """
     staging, engine = _existing(staging_path), _existing(engine_path)
     return {
         "staging_path": staging_path,
         "staging_free": _free(staging),
         "engine_path": engine_path,
         "engine_free": _free(engine),
+        "engine_inodes": _free_inodes(engine),
         "shared": os.stat(staging).st_dev == os.stat(engine).st_dev,
     }
 
@@ -98,3 +102,8 @@ def _existing(path: str) -> str:
 def _free(path: str) -> int:
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
+
+
+def _free_inodes(path: str) -> int | None:
+    status = os.statvfs(path)
+    return status.f_favail if status.f_files else None

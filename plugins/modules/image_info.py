@@ -70,7 +70,7 @@ engine:
   description: The engine, with its version, image store, driver, and platform.
   returned: success
   type: dict
-  sample: {"version": "28.5.2", "api_version": "1.51", "store": "graph", "driver": "overlay2", "os": "linux", "architecture": "amd64"}
+  sample: {"version": "28.5.2", "api_version": "1.51", "store": "graph", "driver": "overlay2", "platform": "linux/amd64"}
 images:
   description:
     - The images. Sizes are in bytes. Layers are told from the base up, and the history from the first step on, as M(airlift.registry.bundle_info) has them.
@@ -170,8 +170,7 @@ class Observer:
             "totals": totals(images),
         }
         if self.params["locks"]:
-            platform = f"{engine['os']}/{engine['architecture']}"
-            result["drift"] = drift(self.params["_locked"], images, platform)
+            result["drift"] = drift(self.params["_locked"], images, engine["platform"])
         return result
 
 

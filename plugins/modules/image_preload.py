@@ -67,6 +67,27 @@ options:
       - A directory on the host for blobs that are on their way. Only the user of the task may read it.
     type: path
     default: /var/lib/airlift/staging
+  platform:
+    description:
+      - The platform whose images to take, as C(docker --platform) has it, for example V(linux/arm64) or V(linux/arm/v7).
+      - Without it these are the images that the engine's machine runs. An image that has none for it is a reason to refuse the host.
+    type: str
+    default: ""
+  downgrade:
+    description:
+      - What to do when an image would come from a bundle that is older than the bundle that it last came from, and is another image than that. So
+        a bundle is noticed that somebody has kept and now gives out as a new one.
+      - How old a bundle is, is the time C(created) in its signed lock. The host's clock has no part in it.
+      - V(warn) preloads it and returns a warning, V(refuse) fails before anything is changed, V(allow) says nothing.
+    type: str
+    choices: [allow, warn, refuse]
+    default: warn
+  record_path:
+    description:
+      - A file on the host in which the module notes for each image the bundle that it last came from. It is written, with mode 0600, after everything
+        else has succeeded; that alone is no change.
+    type: path
+    default: /var/lib/airlift/preloaded.json
   _request:
     description:
       - What the action plugin asks of the host. Playbooks leave it out.
@@ -92,9 +113,45 @@ EXAMPLES = r"""
       - app:1.4
     bandwidth_limit: 1000000
   become: true
+
+- name: Refuse a bundle that is older than what the host has
+  airlift.registry.image_preload:
+    path: /media/stick/2026-11.tar
+    allowed_signers: /etc/airlift/allowed_signers
+    downgrade: refuse
+  become: true
+
+- name: Bring images for 64 bit ARM onto a host that emulates it
+  airlift.registry.image_preload:
+    path: /media/stick/2026-11.tar
+    allowed_signers: /etc/airlift/allowed_signers
+    platform: linux/arm64
+  become: true
 """
 
 RETURN = r"""
+to_do:
+  description:
+    - Whether there is, or was, anything to do on the host. That is more than C(changed) where only something is put in order that does not show in the
+      images, such as blobs of a killed run.
+    - When a run in check mode says no, a run without it can be left out.
+  returned: success
+  type: bool
+  sample: true
+reasons:
+  description:
+    - All the reasons why the host cannot take the images, or the one why it failed to, each with its C(kind), the C(images) that it is about (none when
+      it is about the host), the C(problem), and the C(next_step).
+    - Before anything is changed the kinds are C(engine), C(platform), C(compression), C(layers), C(disk), C(record), C(downgrade); and what keeps a
+      bundle or a host from being looked at, C(signature), C(bundle), C(input), C(host).
+  returned: always, empty on success
+  type: list
+  elements: dict
+  sample:
+    - kind: disk
+      images: []
+      problem: "The disk of staging is too small: /var/lib/airlift/staging has 1048576 bytes free and 48211002 are needed"
+      next_step: Make room there (docker image prune, or a larger disk) and run this again; nothing was changed.
 images:
   description: Each image, what was done, and why.
   returned: success
@@ -135,7 +192,7 @@ engine:
   description: The engine, with its version and image store.
   returned: success
   type: dict
-  sample: {"version": "28.5.2", "store": "graph", "driver": "overlay2"}
+  sample: {"product": "docker", "version": "28.5.2", "store": "graph", "driver": "overlay2", "platform": "linux/amd64"}
 signers:
   description: Who signed the bundles, as O(allowed_signers) names them.
   returned: success
@@ -166,6 +223,12 @@ from ansible_collections.airlift.registry.plugins.module_utils._module import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
 from ansible_collections.airlift.registry.plugins.module_utils._plan import temporary_name
+from ansible_collections.airlift.registry.plugins.module_utils._preloaded import (
+    DEFAULT_RECORD,
+    is_writable,
+    note_preloaded,
+    read_preloaded,
+)
 from ansible_collections.airlift.registry.plugins.module_utils._staging import DEFAULT_PATH, Staging, disk
 
 
@@ -175,15 +238,21 @@ class Preloader:
     def __init__(self, module: AnsibleModule) -> None:
         self.engine = Engine(module.params["docker_host"], module.params["docker_timeout"])
         self.staging = Staging(module.params["staging_path"])
+        self.record_path = module.params["record_path"]
 
     def snapshot(self) -> dict[str, t.Any]:
-        """What this host has: its engine, images, staged blobs, and free disk."""
+        """What this host has: its engine, images, staged blobs, free disk, and what it noted of earlier bundles."""
         engine = self.engine.description()
         return {
             "engine": engine,
             "images": self.engine.images(),
             "staged": self.staging.blobs(),
-            "disk": disk(self.staging.path, engine["data_root"]),
+            "disk": disk(self.staging.path, engine["storage_path"]),
+            "record": {
+                "path": self.record_path,
+                "writable": is_writable(self.record_path),
+                "images": read_preloaded(self.record_path, self.engine.host),
+            },
         }
 
     def load(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -198,6 +267,8 @@ class Preloader:
                     self._tag(image["id"], image["name"])
             for name in [*(temporary_name(image_id) for image_id in loads), *request["leftovers"]["tags"]]:
                 self.engine.untag(name)
+            if request["record"]:
+                note_preloaded(self.record_path, self.engine.host, request["record"])
             staged = [digest for image in loads.values() for digest in image["include"]]
         self.staging.remove({*staged, *request["leftovers"]["blobs"]})
         return {"changed": True}
@@ -269,6 +340,9 @@ def main() -> None:
             "transport": {"type": "str", "choices": ["auto", "push"], "default": "auto"},
             "bandwidth_limit": {"type": "int", "default": 0},
             "staging_path": {"type": "path", "default": DEFAULT_PATH},
+            "platform": {"type": "str", "default": ""},
+            "downgrade": {"type": "str", "choices": ["allow", "warn", "refuse"], "default": "warn"},
+            "record_path": {"type": "path", "default": DEFAULT_RECORD},
             **IDENTITY_ARGUMENTS,
             **ENGINE_ARGUMENTS,
             # Nothing for a snapshot, or the plan to carry out.

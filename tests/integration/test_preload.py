@@ -138,8 +138,10 @@ def test_another_staging_path_and_user(lab: Lab, ansible: Ansible, arguments: di
     """Without root, below the home of a user who may talk to the engine."""
     lab.clean("fleet2")
     lab.run("fleet2", "chmod o+rw /var/run/docker.sock")
-    result = ansible.preload("fleet2", {**arguments, "staging_path": "~/stag ing"}, become=False)
+    elsewhere = {"staging_path": "~/stag ing", "record_path": "~/preloaded.json"}
+    result = ansible.preload("fleet2", {**arguments, **elsewhere}, become=False)
     assert result["changed"] is True, result
+    assert lab.run("fleet2", "stat --format '%U %a' ~ops/preloaded.json && rm ~ops/preloaded.json") == "ops 600"
     assert list(lab.images("fleet2")) == ["tiny:v1"]
     assert lab.run("fleet2", "find /home/ops -name 'stag ing' -o -path '*~*'") == ""
     lab.run("fleet2", "chmod o= /var/run/docker.sock")

@@ -21,6 +21,7 @@ NAME = f"pytest-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}{os.environ.
 HOSTS = ("fleet1", "fleet2")
 SPEC = {"hosts": {host: {"groups": ["fleet"]} for host in HOSTS}}
 STAGING = "/var/lib/airlift/staging"
+RECORD = "/var/lib/airlift/preloaded.json"
 
 T = t.TypeVar("T")
 
@@ -80,7 +81,7 @@ class Lab:
             host,
             "docker ps --all --quiet | xargs -r docker rm --force >/dev/null;"
             "docker images --quiet | sort -u | xargs -r docker rmi --force >/dev/null;"
-            f"rm -rf {STAGING}/*; rmdir {STAGING} 2>/dev/null || true",
+            f"rm -rf {STAGING}/* {RECORD}; rmdir {STAGING} 2>/dev/null || true",
         )
 
     def wait_for_engine(self, host: str) -> None:

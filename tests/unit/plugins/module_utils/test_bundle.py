@@ -249,6 +249,8 @@ def test_knows_how_large_a_layer_is_unpacked(whole_bundle: Path, signer: Signer)
     [
         pytest.param(100, 50, 100, id="as gzip notes it"),
         pytest.param(100, 5_000_000_000, 100 + 2 * (1 << 32), id="beyond what gzip's four bytes can note"),
+        pytest.param(100, 300_000_000, 100 + (1 << 32), id="beyond it once"),
+        pytest.param(100, 20_000_000, 60_000_000, id="of the last of several members"),
         pytest.param(99, 100, 99, id="gzip made it a little larger"),
     ],
 )

@@ -23,6 +23,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bu
 from ansible_collections.airlift.registry.plugins.module_utils._delta_maker import make_deltas
 from ansible_collections.airlift.registry.plugins.module_utils._deltas import Deltas
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError
+from ansible_collections.airlift.registry.plugins.module_utils._footprint import USUAL_EXPANSION
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
@@ -121,7 +122,7 @@ def test_a_delta_alone_becomes_the_layer_again(tmp_path: Path, signer: Signer, b
     assert verify_blobs(made) == []
     found = pool(tmp_path, made, base)
     found.check([Need(NAME, delta.digest)], "Host shop1")
-    assert found.unpacked_size(made.images[0].layers[0]) == len(NEW)
+    assert found.footprint(made.images[0].layers[0]).unpacked == int(len(NEW) * USUAL_EXPANSION)
     assert not (tmp_path / "restored").exists()
     home = found.home(delta.digest)
     blob = _layout.blob_name(delta.digest)

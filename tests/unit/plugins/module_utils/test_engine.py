@@ -43,8 +43,33 @@ def engine(state: EngineState, tmp_path: Path) -> t.Iterator[Engine]:
 
 def test_says_what_it_is(engine: Engine) -> None:
     found = engine.description()
-    assert (found["os"], found["architecture"], found["store"]) == ("linux", "amd64", "graph")
-    assert found["data_root"] == "/var/lib/docker"
+    assert (found["product"], found["platform"], found["store"]) == ("docker", "linux/amd64", "graph")
+    assert found["storage_path"] == "/var/lib/docker"
+
+
+@pytest.mark.parametrize(
+    ("info", "key", "expected"),
+    [
+        pytest.param({"BuildahVersion": "1.28.2"}, "product", "podman", id="podman"),
+        pytest.param({"Architecture": "armv7l"}, "platform", "linux/arm/v7", id="a machine by the kernel's name"),
+        pytest.param(CONTAINERD, "storage_path", "/var/lib/containerd", id="containerd of the host"),
+        pytest.param(
+            {**CONTAINERD, "Containerd": {"Address": "/run/containerd/containerd.sock"}}, "storage_path",
+            "/var/lib/containerd", id="containerd of the host, by its address",
+        ),
+        pytest.param(
+            {**CONTAINERD, "Containerd": {"Address": "/var/run/docker/containerd/containerd.sock"}}, "storage_path",
+            "/var/lib/docker", id="containerd of the engine's own",
+        ),
+        pytest.param(
+            {"Containerd": {"Address": "/run/containerd/containerd.sock"}}, "storage_path", "/var/lib/docker",
+            id="a graph driver beside containerd",
+        ),
+    ],
+)  # fmt: skip
+def test_says_what_it_is_by_what_it_answers(tmp_path: Path, info: dict[str, t.Any], key: str, expected: str) -> None:
+    with engine_server(tmp_path, EngineState(images={}, info=info)) as host:
+        assert Engine(host, 5).description()[key] == expected
 
 
 def test_lists_images_by_full_names(engine: Engine) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._assemble import 
 from ansible_collections.airlift.registry.plugins.module_utils._bases import Base, combine
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, BundleError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._footprint import USUAL_EXPANSION
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, LockedBlob, format_lock, parse_lock
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
@@ -206,8 +207,10 @@ def test_a_layer_is_taken_from_whichever_bundle_has_it(
 def test_the_room_for_a_layer_is_known_or_guessed(chain: Chain, signer: Signer) -> None:
     first, second = bundles.load(chain.first, signer), bundles.load(chain.second, signer)
     layer = second.images[0].layers[0]
-    assert Pool([first, second], UNUSED).unpacked_size(layer) == len(BASE)
-    assert Pool([second], UNUSED).unpacked_size(layer) == 3 * layer.blob.size
+    both, alone = Pool([first, second], UNUSED).footprint(layer), Pool([second], UNUSED).footprint(layer)
+    assert both.archive == alone.archive == layer.blob.size
+    assert (both.inodes, both.unpacked) == (1, 4096)
+    assert alone.unpacked == int(3 * layer.blob.size * USUAL_EXPANSION)
 
 
 def take(path: Path, signer: Signer, portions: t.Sequence[Portion], base: Path | None = None) -> Path:

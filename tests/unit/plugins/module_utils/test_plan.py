@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import pytest
 
 from ansible_collections.airlift.registry.plugins.module_utils import _plan
-from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._oci import (
     OCI_CONFIG,
@@ -68,14 +66,10 @@ def host(
     *images: dict[str, t.Any], staged: t.Mapping[str, int] | None = None, store: str = "graph"
 ) -> dict[str, t.Any]:
     return {
-        "engine": {"store": store, "os": "linux", "architecture": "amd64"},
+        "engine": {"store": store},
         "images": list(images),
         "staged": {blob(name): size for name, size in (staged or {}).items()},
-        "disk": {
-            "staging_path": "/var/lib/airlift/staging", "staging_free": 1 << 40,
-            "engine_path": "/var/lib/docker", "engine_free": 1 << 40, "shared": False,
-        },
-    }  # fmt: skip
+    }
 
 
 def actions(plan: dict[str, t.Any]) -> list[tuple[str, list[str]]]:
@@ -178,83 +172,6 @@ def test_staged_blobs_alone_are_no_change() -> None:
     plan = _plan.make_plan([V1], host(on_host(V1, "app:v1"), staged={"base": 3}))
     assert plan["leftovers"]["blobs"] == [blob("base")]
     assert not _plan.is_change(plan)
-
-
-INDEX = Descriptor("application/vnd.oci.image.index.v1+json", blob("index"), 1)
-
-
-@pytest.mark.parametrize(
-    ("platforms", "expected"),
-    [
-        pytest.param(["linux/amd64"], "linux/amd64", id="the only one"),
-        pytest.param(["linux/amd64/v3"], "linux/amd64/v3", id="a variant"),
-        pytest.param(["linux/arm64", "linux/amd64"], "linux/amd64", id="one of two"),
-        pytest.param(["windows/amd64", "linux/amd64"], "linux/amd64", id="one of two systems"),
-    ],
-)
-def test_takes_what_the_host_can_run(platforms: list[str], expected: str) -> None:
-    several = [dataclasses.replace(image("app:v2", ["base"], platform), index=INDEX) for platform in platforms]
-    chosen = _plan.for_platform([V1, *several], host()["engine"])
-    assert [(found.name, found.platform) for found in chosen] == [
-        (V1.name, V1.platform),
-        ("docker.io/library/app:v2", expected),
-    ]
-
-
-@pytest.mark.parametrize("platforms", [["linux/arm64"], ["linux/arm/v7", "linux/arm64"], ["windows/amd64"]])
-def test_refuses_images_that_the_host_cannot_run(platforms: list[str]) -> None:
-    images = [V1, *(image("app:v2", ["base"], platform) for platform in platforms)]
-    names = ", ".join(platforms)
-    with pytest.raises(HostError, match=f"app:v2 is for {names}, and this host's engine runs linux/amd64"):
-        _plan.for_platform(images, host()["engine"])
-
-
-UNPACKED = {blob(name): 10 * size for name, size in SIZES.items()}
-MARGIN = _plan.DISK_MARGIN
-
-
-@pytest.mark.parametrize(
-    ("staging_free", "engine_free", "shared", "names"),
-    [
-        pytest.param(1100 + MARGIN, 11000 + MARGIN, False, "", id="just enough"),
-        pytest.param(1099 + MARGIN, 11000 + MARGIN, False, "/var/lib/airlift/staging", id="staging too small"),
-        pytest.param(1100 + MARGIN, 10999 + MARGIN, False, "/var/lib/docker", id="engine too small"),
-        pytest.param(12100 + 2 * MARGIN, 0, True, "", id="one disk, just enough"),
-        pytest.param(12099 + 2 * MARGIN, 1 << 40, True, "/var/lib/airlift/staging", id="one disk for both too small"),
-    ],
-)
-def test_checks_the_disk_before_anything_is_sent(staging_free: int, engine_free: int, shared: bool, names: str) -> None:
-    snapshot = host()
-    snapshot["disk"].update(staging_free=staging_free, engine_free=engine_free, shared=shared)
-    plan = _plan.make_plan([V1], snapshot)
-    if not names:
-        _plan.check_disk(plan, snapshot, UNPACKED)
-        return
-    with pytest.raises(HostError, match=f"too small: {names} has") as error:
-        _plan.check_disk(plan, snapshot, UNPACKED)
-    assert "nothing was changed" in error.value.next_step
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "staging", "engine"),
-    [
-        pytest.param(host(on_host(V1, "app:v1")), 0, 0, id="nothing to load"),
-        pytest.param(host(on_host(V2, "app:v2")), 100 + MARGIN, 1000 + MARGIN, id="layers that are there need no room"),
-        pytest.param(
-            host(staged={"base": 600}), 500 + MARGIN, 11000 + MARGIN, id="what is staged already needs no room there"
-        ),
-        pytest.param(host(staged={"base": 1000}), 100 + MARGIN, 11000 + MARGIN, id="but is still to be unpacked"),
-    ],
-)
-def test_needs_room_for_what_is_missing_only(snapshot: dict[str, t.Any], staging: int, engine: int) -> None:
-    snapshot["disk"].update(staging_free=staging, engine_free=engine)
-    plan = _plan.make_plan([V1], snapshot)
-    _plan.check_disk(plan, snapshot, UNPACKED)
-    for short in ("staging_free", "engine_free"):
-        if snapshot["disk"][short]:
-            less = {**snapshot, "disk": {**snapshot["disk"], short: snapshot["disk"][short] - 1}}
-            with pytest.raises(HostError):
-                _plan.check_disk(plan, less, UNPACKED)
 
 
 def test_a_plan_is_plain_data() -> None:

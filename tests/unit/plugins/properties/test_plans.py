@@ -68,7 +68,7 @@ def snapshot(
         for image_id, found in images.items()
     ]
     return {
-        "engine": {"store": store, "os": "linux", "architecture": "amd64"},
+        "engine": {"store": store},
         "images": listed,
         "staged": dict(staged),
     }

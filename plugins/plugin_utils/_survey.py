@@ -1,0 +1,73 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""One host before its first byte: which images it would get, the plan, and all that stands against it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airlift.registry.plugins.module_utils import _preflight
+from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle
+from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
+from ansible_collections.airlift.registry.plugins.module_utils._pack import newest
+from ansible_collections.airlift.registry.plugins.module_utils._plan import make_plan
+from ansible_collections.airlift.registry.plugins.module_utils._platform import for_platform
+from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is planned for a host. C(record) is what it is to note afterwards, C(older) the downgrades among the images."""
+
+    images: t.Mapping[Image, Bundle]
+    plan: dict[str, t.Any]
+    reasons: list[_preflight.Reason]
+    older: list[_preflight.Reason]
+    record: dict[str, dict[str, str]]
+
+
+def survey(
+    host: str, selected: t.Mapping[Image, Bundle], snapshot: t.Mapping[str, t.Any], pool: Pool, platform: str
+) -> Survey:
+    """Plan these images for the host of I(snapshot). I(platform) is the one asked for, or nothing for the engine's own."""
+    engine, recorded = snapshot["engine"], snapshot["record"]["images"]
+    wanted = platform or engine["platform"]
+    chosen, others = for_platform(selected, wanted)
+    plan = make_plan(chosen, snapshot)
+    origins = {image.name: _origin(selected[image]) for image in chosen}
+    record = _preflight.record_changes(plan, origins, recorded)
+    needed = _preflight.layers_to_load(plan)
+    layers = {layer.blob.digest: layer for image in chosen for layer in image.layers if layer.blob.digest in needed}
+    reasons = [
+        *_preflight.engine_reasons(engine),
+        *_preflight.platform_reasons(others, wanted, is_chosen=bool(platform)),
+        *_preflight.compression_reasons(plan, chosen, engine),
+        *_missing_layers(plan, pool, f"Host {host}"),
+        *_preflight.disk_reasons(plan, snapshot["disk"], {key: pool.footprint(layer) for key, layer in layers.items()}),
+        *(_preflight.record_reasons(snapshot["record"]) if record else ()),
+    ]
+    older = _preflight.downgrades(plan, origins, recorded)
+    return Survey({image: selected[image] for image in chosen}, plan, reasons, older, record)
+
+
+def _origin(bundle: Bundle) -> _preflight.Origin:
+    return _preflight.Origin(bundle.name, bundle.id, newest([bundle.lock.created]))
+
+
+def _missing_layers(plan: t.Mapping[str, t.Any], pool: Pool, who: str) -> list[_preflight.Reason]:
+    needs = [
+        Need(image["name"], layer["digest"])
+        for image in plan["images"]
+        for layer in image["layers"]
+        if layer["action"] == "send"
+    ]
+    try:
+        pool.check(needs, who)
+    except BundleError as error:
+        return _preflight.layer_reasons(error, plan)
+    return []
