@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import typing as t
@@ -17,11 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.plugins.module_utils import _bundle
+from ansible_collections.airlift.registry.plugins.module_utils import _bundle, _bundle_writer
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError
+from ansible_collections.airlift.registry.plugins.module_utils._form import parse_form
+from ansible_collections.airlift.registry.plugins.module_utils._medium import find_medium
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.integration.support.lab import eventually
 from ansible_collections.airlift.registry.tests.integration.support.play import descendants
-from ansible_collections.airlift.registry.tests.unit.plugins.support import images
+from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import make_certificate
 from ansible_collections.airlift.registry.tests.unit.plugins.support.distribution import (
@@ -48,6 +53,29 @@ with _bundle_writer.work_directory(path) as work:
     store = BlobStore(work)
     packed = kinds["docker"].fetch(wanted, identify_all(kinds, wanted, 4), store)
     _bundle_writer.write_bundle(store, packed, path, key, run_program)
+"""
+# A run that is killed before a step of putting its files in place: the number of the step, and what place() wants.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ansible_collections.airlift.registry.plugins.module_utils import _placing
+from ansible_collections.airlift.registry.tests.integration.test_bundle_interrupted import place
+left, path, key, word, size = sys.argv[1:]
+left = int(left)
+def step(do):
+    def counted(file, *further):
+        global left
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        do(file, *further)
+    return counted
+def put_in_place(*arguments, put=_placing._put_in_place, rename=os.rename, unlink=os.unlink):
+    os.rename, os.unlink = step(rename), step(unlink)
+    put(*arguments)
+    os.rename, os.unlink = rename, unlink
+_placing._put_in_place = put_in_place
+place(Path(path), Path(key), word, size)
 """
 
 
@@ -170,3 +198,67 @@ def test_a_registry_that_goes_away_is_named_and_gone_on_with(site: Site) -> None
     assert site.make(path) == ""
     site.check(path)
     assert site.state.count(site.layer(0)) == 1
+
+
+def place(path: Path, key: Path, word: str, part_size: str) -> None:
+    """Make a bundle of one word."""
+    form = parse_form(str(path), part_size, 0, [])
+    with _bundle_writer.work_directory(str(path)) as work:
+        store = BlobStore(work)
+        packed = [bundles.pack(store, f"docker.io/library/{word}:1", [images.layer(word)])]
+        _bundle_writer.write_bundle(store, packed, str(path), str(key), run_program, form=form)
+
+
+def place_and_die(path: Path, key: Path, word: str, part_size: str, step: int) -> int:
+    """The same, killed before this step of putting it in place, if there are so many; the exit code."""
+    command = [sys.executable, "-c", KILLED, str(step), str(path), str(key), word, part_size]
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    return subprocess.run(command, env=environment, check=False, stdin=subprocess.DEVNULL).returncode
+
+
+def word_in(path: Path, signer: Signer) -> str:
+    """The word of the bundle that is there; empty when nothing is, or parts or their list are missing. Whatever else can be opened is whole."""
+    try:
+        is_there = find_medium(str(path)) is not None
+    except BundleError:
+        is_there = False
+    if not is_there:
+        return ""
+    bundle = _bundle.load_bundle(str(path), str(signer.allowed_signers), run_program)
+    assert _bundle.verify_blobs(bundle) == []
+    (image,) = bundle.images
+    return image.name.removeprefix("docker.io/library/").removesuffix(":1")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("9kB", "9kB", id="parts over parts"),
+        pytest.param("", "9kB", id="parts over one file"),
+        pytest.param("9kB", "", id="one file over parts"),
+        pytest.param("", "", id="one file over one file"),
+    ],
+)
+def test_killed_at_each_step_of_putting_files_in_place(tmp_path: Path, signer: Signer, before: str, after: str) -> None:
+    """What has the bundle's name is the old one, the new one, or parts of which some are known to be missing: never some of both."""
+    path, fresh = tmp_path / "stick/b.tar", tmp_path / "fresh/b.tar"
+    for directory in (path.parent, fresh.parent):
+        directory.mkdir()
+    place(fresh, signer.key, "new", after)
+    seen: list[str] = []
+    killed = -signal.SIGKILL
+    while killed == -signal.SIGKILL:
+        place(path, signer.key, "old", before)
+        killed = place_and_die(path, signer.key, "new", after, len(seen))
+        seen.append(word_in(path, signer))
+        place(path, signer.key, "new", after)
+        assert content(path.parent) == content(fresh.parent)
+    assert killed == 0
+    assert seen == sorted(seen, key=["old", "", "new"].index)
+    assert (seen[0], seen[-1]) == ("old", "new")
+    # One whole file is there all the time, as it was or as it is.
+    assert "" not in seen or before
+
+
+def content(directory: Path) -> dict[str, bytes]:
+    return {entry.name: entry.read_bytes() for entry in directory.iterdir()}
