@@ -556,8 +556,10 @@ class BundleMaker:
         reasons += base_differences(before.lock, [layer for image in before.images for layer in image.layers], bases)
         if replace(before.deltas, deltas=()) != self._asked_deltas():
             reasons.append("its deltas were asked for in another way, or from other bases")
-        reasons += option_differences(before.lock.options, self.options)
-        if self.layer_reuse != CONTENT:
+        options = option_differences(before.lock.options, self.options)
+        reasons += options
+        # Which layers another option would have reused needs no reason of its own.
+        if options or self.layer_reuse != CONTENT:
             return reasons
         ours = {wanted.name for wanted in ids if wanted.source.transport in _MADE_HERE}
         others = [layer for image in before.images if image.name not in ours for layer in image.layers]

@@ -302,11 +302,7 @@ def test_layers_are_stored_once_whatever_compressed_them(
     made, locks = results[::2], [base64.b64decode(result["content"]).decode() for result in results[1::2]]
     assert [result["changed"] for result in made] == [True, False, True, True, False], made
     assert made[2]["reasons"] == ["layer_reuse was content, and is digest"]
-    assert made[3]["reasons"] == [
-        "compression was gzip, and is zstd",
-        "layer_reuse was digest, and is content",
-        "a layer of docker.io/library/same:1 is in a base or in another image with the same content",
-    ]
+    assert made[3]["reasons"] == ["compression was gzip, and is zstd", "layer_reuse was digest, and is content"]
     assert [lock.count('"diff_id"') for lock in locks] == [2, 2, 4, 2, 2]
     assert [len(result.get("warnings", [])) for result in made] == [0, 0, 0, 1, 1]
     assert "20.10" in made[3]["warnings"][0]
