@@ -4,66 +4,77 @@
 
 """Making and verifying bundles against what a user would run instead: docker save, skopeo copy, sha256sum.
 
-Prints times, sizes, memory and ratios of one run; `make bench` runs it. Times on a busy machine mean little, ratios more.
+Prints the medians of three rounds, sizes, memory and ratios; `make bench` runs it. Ours are the times of whole Ansible runs, whose start is printed
+beside them. Times on a busy machine mean little, ratios more.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import time
+import sysconfig
 import typing as t
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer
+from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer, _oci
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
+from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
+from ansible_collections.airlift.registry.tests.bench.support import (
+    LAB,
+    ROOT,
+    contest,
+    peak_memory,
+    run,
+    tree_size,
+)
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
-ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
-NAMES = [f"airlift-bench-{os.getpid()}:v{number}" for number in range(1, 7)]
+COUNT = 6
+BASE, OWN = 256 * MIB, 160 * MIB  # of the images in the registry: what they share, and what each has alone
+LARGE = 2048 * MIB  # a layer that must not be held in memory
+MEMORY = 100  # MiB, the most that a process of ours may take
+PING = "ansible localhost -m ansible.builtin.ping"
 VERIFY = """
-import resource, sys
+import sys
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle, verify_blobs
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 assert not verify_blobs(load_bundle(sys.argv[1], sys.argv[2], run_program))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
 @dataclass(frozen=True)
 class Site:
-    """Six images on one base in the machine's engine, and in a registry; a key; a directory."""
+    """A directory for bundles, a key that signs them, and a registry."""
 
     work: Path
     signer: Signer
     registry: str
 
-    def bundle(self, name: str, sources: list[str]) -> int:
-        """Make a bundle by the module, as ansible runs it; the bytes that it has."""
-        path = self.work / name
+    def command(self, name: str, sources: list[str]) -> str:
+        """The command that makes the bundle I(name) of these sources anew, by the module."""
         wanted = [{"source": source, "name": f"app:{number}"} for number, source in enumerate(sources)]
-        arguments = {"path": str(path), "images": wanted, "signing_key": str(self.signer.key)}
-        run(f"ansible localhost -m airlift.registry.bundle -a '{json.dumps(arguments)}'")
-        return path.stat().st_size
+        arguments = {"path": str(self.work / name), "images": wanted, "signing_key": str(self.signer.key)}
+        return f"rm -rf {self.work / name}; ansible localhost -m airlift.registry.bundle -a '{json.dumps(arguments)}'"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
     monkeypatch = pytest.MonkeyPatch()
     work = tmp_path_factory.mktemp("bench")
-    lab = f"{sys.executable} {ROOT}/molecule/resources/lab"
-    base = run(f"{lab} image base").split()[-1]
-    crane = run(f"{lab} tool crane").split()[-1]
+    crane = run(f"{LAB} tool crane").split()[-1]
     server = subprocess.Popen(
         [crane, "registry", "serve", "--address", "127.0.0.1:0", "--disk", str(work)], stderr=subprocess.PIPE, text=True
     )
@@ -77,104 +88,197 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
     )
     monkeypatch.setenv("HOME", str(work))
     try:
-        for number, name in enumerate(NAMES):
-            build(work / "context", base, name, number)
-            run(f"skopeo copy docker-daemon:{name} docker://{registry}/app:{number}")
         yield Site(work, bundles.make_signer(work, "release"), registry)
     finally:
         monkeypatch.undo()
         server.terminate()
         server.communicate()
-        run(f"docker rmi --force {' '.join(NAMES)}")
+        shutil.rmtree(work)
 
 
-def build(context: Path, base: str, name: str, number: int) -> None:
-    """An application of 8 MiB, half of which compresses well."""
-    context.mkdir(exist_ok=True)
-    (context / "app").write_bytes(os.urandom(4 * MIB) + f"line {number}\n".encode() * (4 * MIB // 7))
-    (context / "Dockerfile").write_text(f"FROM {base}\nCOPY app /srv/app\n")
-    run(f"docker build --quiet --tag {name} {context}")
+@pytest.fixture(scope="module")
+def applications(site: Site) -> t.Iterator[list[str]]:
+    """Images of the machine's engine: a Debian, Python's library on it, and what pip installed, a part of it in each."""
+    name = f"airlift-bench-{os.getpid()}"
+    names = [f"{name}:v{number}" for number in range(COUNT)]
+    context = site.work / "context"
+    try:
+        build(context, run(f"{LAB} image base").split()[-1], [Path(sysconfig.get_path("stdlib"))], f"{name}:python")
+        packages = sorted(Path(sysconfig.get_path("purelib")).iterdir())
+        for number, tag in enumerate(names):
+            build(context, f"{name}:python", packages[number::COUNT], tag)
+        yield names
+    finally:
+        run(f"docker rmi --force {' '.join(names)} {name}:python")
 
 
-def test_from_an_engine(site: Site) -> None:
-    hand_one, _out = timed(lambda: run(f"docker save {' '.join(NAMES)} | gzip > {site.work}/all.tar.gz"))
-    hand_each, _out = timed(
-        lambda: [run(f"docker save {name} | gzip > {site.work}/{number}.tar.gz") for number, name in enumerate(NAMES)]
-    )
-    ours, size = timed(lambda: site.bundle("engine.tar", [f"docker-daemon:{name}" for name in NAMES]))
-    each = sum((site.work / f"{number}.tar.gz").stat().st_size for number in range(len(NAMES)))
-    show(
-        "from an engine, against docker save|gzip of all at once",
-        hand_one,
-        ours,
-        (site.work / "all.tar.gz").stat().st_size,
-        size,
-    )
-    show("from an engine, against docker save|gzip image by image", hand_each, ours, each, size)
-    assert size <= 0.6 * each
+def build(context: Path, base: str, trees: list[Path], tag: str) -> None:
+    """An image with these files on a base."""
+    for tree in trees:
+        ignored = shutil.ignore_patterns("site-packages", "ansible_collections", "__pycache__", "test")
+        if tree.is_dir() and tree.name != "ansible_collections":
+            shutil.copytree(tree, context / "files" / tree.name, ignore=ignored)
+    (context / "Dockerfile").write_text(f"FROM {base}\nCOPY files /srv\n")
+    run(f"docker build --quiet --tag {tag} {context}")
+    shutil.rmtree(context)
 
 
-def test_from_a_registry(site: Site) -> None:
-    sources = [f"docker://{site.registry}/app:{number}" for number in range(len(NAMES))]
-    layout = site.work / "layout"
-    hand, _out = timed(
-        lambda: [run(f"skopeo copy {source} oci:{layout}:app{number}") for number, source in enumerate(sources)]
-    )
-    ours, size = timed(lambda: site.bundle("registry.tar", sources))
-    show("from a registry, against skopeo copy image by image", hand, ours, tree_size(layout), size)
-    assert size <= 1.02 * tree_size(layout)
-
-
-def test_verification(tmp_path: Path) -> None:
-    """The module's work without Ansible around it, on one core and on all."""
-    signer = bundles.make_signer(tmp_path, "release")
-    path = tmp_path / "b"
+@pytest.fixture(scope="module")
+def noise(site: Site) -> Path:
+    """A bundle of images that share a base, all of content that nothing compresses; the registry has them as well."""
+    path = site.work / "noise"
     with _bundle_writer.work_directory(str(path)) as work:
         store = BlobStore(work)
-        packed = [bundles.pack(store, f"docker.io/library/app:{number}", [noise()]) for number in range(4)]
-        _bundle_writer.write_bundle(store, packed, str(path), str(signer.key), run_program)
-    core = min(os.sched_getaffinity(0))
-    verify = f"PYTHONPATH={ROOT}/.venv/collections {sys.executable} -c '{VERIFY}' {path} {signer.allowed_signers}"
-    hand = best(lambda: run(f"cd {path} && taskset -c {core} sha256sum --quiet -c SHA256SUMS"))
-    one = best(lambda: run(f"export PYTHONPATH={ROOT}/.venv/collections; taskset -c {core} {verify.split(' ', 1)[1]}"))
-    every = best(lambda: run(verify))
-    # A process that takes the shell's place would also have the peak of whoever started the shell.
-    memory = int(run(f"true; {verify}; true"))
+        base = noise_layer(store, BASE)
+        packed = [
+            pack(store, f"docker.io/library/app:{number}", [base, noise_layer(store, OWN)]) for number in range(COUNT)
+        ]
+        _bundle_writer.write_bundle(store, packed, str(path), str(site.signer.key), run_program)
+    for number in range(COUNT):
+        push(path, f"docker.io/library/app:{number}", f"{site.registry}/app:{number}")
+    return path
+
+
+def noise_layer(store: BlobStore, size: int) -> Layer:
+    content = images.tar([images.Member("data", os.urandom(size))])
+    return store.add_layer(io.BytesIO(gzip.compress(content, compresslevel=0)), "noise")
+
+
+def pack(store: BlobStore, name: str, layers: list[Layer]) -> Packed:
+    rootfs = {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}
+    config = store.add_document(images.config([], rootfs=rootfs), _oci.OCI_CONFIG)
+    manifest = store.add_document(_oci.image_manifest(config, [layer.blob for layer in layers]), _oci.OCI_MANIFEST)
+    image = Image(name, manifest, config, "linux/amd64", "2026-01-02T03:04:05Z", tuple(layers))
+    return Packed(image, f"docker-daemon:{name}", config.digest)
+
+
+def push(bundle: Path, name: str, destination: str) -> None:
+    run(f"skopeo copy --quiet oci:{bundle}:{name} docker://{destination}")
+
+
+def test_from_an_engine(site: Site, applications: list[str]) -> None:
+    one, each, ours = (site.work / name for name in ("one.tar.gz", "each", "engine.tar"))
+    each.mkdir()
+    save_each = "; ".join(f"docker save {name} | gzip > {each}/{name}.tar.gz" for name in applications)
+    make = site.command(ours.name, [f"docker-daemon:{name}" for name in applications])
+    times = contest(
+        {
+            "one docker save of all | gzip": lambda: run(f"docker save {' '.join(applications)} | gzip > {one}"),
+            "docker save | gzip image by image": lambda: run(save_each),
+            "bundle": lambda: run(make),
+            "Ansible's start": lambda: run(PING),
+        }
+    )
+    show(
+        "from an engine", times, {"one docker save of all | gzip": one, "docker save | gzip image by image": each}, ours
+    )
+    assert tree_size(ours) <= 0.6 * tree_size(each)
+
+
+def test_from_a_registry(site: Site, noise: Path) -> None:
+    assert noise.is_dir()
+    layout, ours = site.work / "layout", site.work / "registry.tar"
+    sources = [f"docker://{site.registry}/app:{number}" for number in range(COUNT)]
+    copies = "; ".join(
+        f"skopeo copy --quiet {source} oci:{layout}:app{number}" for number, source in enumerate(sources)
+    )
+    make = site.command(ours.name, sources)
+    times = contest(
+        {
+            "skopeo copy image by image": lambda: run(f"rm -rf {layout}; {copies}"),
+            "bundle": lambda: run(make),
+            "Ansible's start": lambda: run(PING),
+        }
+    )
+    show("from a registry", times, {"skopeo copy image by image": layout}, ours)
+    assert tree_size(ours) <= 1.02 * tree_size(layout)
+
+
+def test_verification(site: Site, noise: Path) -> None:
+    """The module's work without Ansible around it, on one core and on all."""
+    one_core = f"taskset -c {min(os.sched_getaffinity(0))}"
+    verify = f"{sys.executable} -c '{VERIFY}' {noise} {site.signer.allowed_signers}"
+    library = f"export PYTHONPATH={ROOT}/.venv/collections;"
+    times = contest(
+        {
+            "sha256sum on one core": lambda: run(f"cd {noise} && {one_core} sha256sum --quiet -c SHA256SUMS"),
+            "ours on one core": lambda: run(f"{library} {one_core} {verify}"),
+            "ours on all cores": lambda: run(f"{library} {verify}"),
+        }
+    )
+    hand = times["sha256sum on one core"]
+    one, every = times["ours on one core"], times["ours on all cores"]
     print(
-        f"\nverification of {tree_size(path) / 1e6:.0f} MB: sha256sum on one core {hand:.2f} s; ours on one core {one:.2f} s, speed x {hand / one:.2f};"
-        f" on all {every:.2f} s, speed x {hand / every:.2f}; {memory} MiB of memory"
+        f"\nverification of {tree_size(noise) / 1e6:.0f} MB: {listed(times)};"
+        f" speed x {hand / one:.2f} on one core, x {hand / every:.2f} on all {len(os.sched_getaffinity(0))}"
     )
-    assert memory <= 100
+    memory = peak_memory(f"{library} {verify}")
+    print(f"memory of bundle verification: {memory} MiB")
+    assert memory <= MEMORY
 
 
-def noise() -> bytes:
-    return images.tar([images.Member("data", os.urandom(96 * MIB))])
+@pytest.fixture(scope="module")
+def large(site: Site) -> t.Iterator[Path]:
+    """What docker save would write of an image with one large layer. The engine has it as well."""
+    archive = site.work / "large.tar"
+    name = f"airlift-bench-{os.getpid()}:large"
+    write_archive(archive, name)
+    run(f"docker load --quiet --input {archive}")
+    try:
+        yield archive
+    finally:
+        run(f"docker rmi --force {name}")
 
 
-def tree_size(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+def write_archive(archive: Path, name: str) -> None:
+    """A docker archive, written piece by piece; deflate finds nothing in its layer, because it only looks back 32 KiB."""
+    tree = archive.with_suffix(".d")
+    tree.mkdir()
+    with open(tree / "data", "wb") as target:
+        piece = os.urandom(16 * MIB)
+        for _piece in range(LARGE // len(piece)):
+            target.write(piece)
+    run(f"cd {tree} && tar -cf layer.tar data && rm data")
+    diff_id = "sha256:" + run(f"sha256sum {tree}/layer.tar").split()[0]
+    (tree / "config.json").write_bytes(images.config([], rootfs={"type": "layers", "diff_ids": [diff_id]}))
+    digest = run(f"sha256sum {tree}/config.json").split()[0]
+    (tree / "config.json").rename(tree / f"{digest}.json")
+    (tree / digest).mkdir()
+    (tree / "layer.tar").rename(tree / digest / "layer.tar")
+    entry = {"Config": f"{digest}.json", "RepoTags": [name], "Layers": [f"{digest}/layer.tar"]}
+    (tree / "manifest.json").write_text(json.dumps([entry]))
+    run(f"cd {tree} && tar -cf {archive} *")
+    shutil.rmtree(tree)
 
 
-def show(what: str, hand: float, ours: float, hand_bytes: int, our_bytes: int) -> None:
+def test_memory(site: Site, large: Path) -> None:
+    """Of the largest process: Ansible, the module, or a program that it starts."""
+    name = f"airlift-bench-{os.getpid()}:large"
+    sources = {
+        "an archive": f"docker-archive:{large}",
+        "an engine": f"docker-daemon:{name}",
+        "a registry": f"docker://{site.registry}/large:1",
+    }
+    found = {}
+    for what, source in sources.items():
+        found[what] = peak_memory(site.command("large", [source]))
+        if what == "an archive":
+            push(site.work / "large", "docker.io/library/app:0", f"{site.registry}/large:1")
     print(
-        f"\n{what}: {hand:.1f} s, {hand_bytes / 1e6:.1f} MB; bundle {ours:.1f} s, {our_bytes / 1e6:.1f} MB;"
-        f" time x {ours / hand:.2f}, size x {our_bytes / hand_bytes:.2f}"
+        f"\nmemory of bundle, a layer of {LARGE // MIB} MiB: "
+        + ", ".join(f"from {what} {memory} MiB" for what, memory in found.items())
+        + f"; Ansible alone {peak_memory(PING)} MiB"
     )
+    assert max(found.values()) <= MEMORY
 
 
-def best(work: Callable[[], t.Any]) -> float:
-    return min(timed(work)[0] for _round in range(3))
+def show(what: str, times: t.Mapping[str, float], hand: t.Mapping[str, Path], ours: Path) -> None:
+    ratios = [
+        f"of {name}: time x {times['bundle'] / times[name]:.2f}, size x {tree_size(ours) / tree_size(place):.2f}"
+        for name, place in hand.items()
+    ]
+    print(f"\n{what}, {tree_size(ours) / 1e6:.0f} MB: {listed(times)}; bundle is, {'; '.join(ratios)}")
 
 
-def timed(work: Callable[[], t.Any]) -> tuple[float, t.Any]:
-    started = time.monotonic()
-    result = work()
-    return time.monotonic() - started, result
-
-
-def run(command: str) -> str:
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+def listed(times: t.Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items())
