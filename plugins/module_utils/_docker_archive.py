@@ -22,7 +22,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _oci
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
-from ansible_collections.airlift.registry.plugins.module_utils._layout import TAR_ERRORS, Member, tar_members
+from ansible_collections.airlift.registry.plugins.module_utils._layout import CHUNK, TAR_ERRORS, Member, tar_members
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
 from ansible_collections.airlift.registry.plugins.module_utils._uncompress import Peeked, Reader, uncompressed
 
@@ -48,7 +48,9 @@ def read_archive(stream: Reader, store: BlobStore, what: str) -> list[SavedImage
     """Read an archive to its end and store its layers; I(what) names it in errors (InputError)."""
     contents = _Contents(what)
     try:
-        with tarfile.open(fileobj=t.cast(t.Any, uncompressed(stream, what)), mode="r|", tarinfo=Member) as archive:
+        source = t.cast(t.Any, uncompressed(stream, what))
+        # By default tarfile asks for 10 KiB at a time, which costs more than all checksums.
+        with tarfile.open(fileobj=source, mode="r|", bufsize=CHUNK, tarinfo=Member) as archive:
             for member in tar_members(archive):
                 contents.add(archive, member, store)
     except TAR_ERRORS as error:

@@ -19,7 +19,7 @@ import typing as t
 import zlib
 
 BLOCK = 256 * 1024
-_LEVEL = 6
+_LEVEL = 5  # a third less time than zlib's default of 6, and 1 percent more bytes (ADR 0009)
 _WINDOW = 32 * 1024  # how far back deflate can refer
 _RAW = -zlib.MAX_WBITS  # zlib's number for deflate without a header
 _HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\x03"  # no name, no time stamp, from Unix
@@ -31,7 +31,7 @@ _POOL = concurrent.futures.ThreadPoolExecutor(_CORES)
 
 
 class Compressor:
-    """Compresses what is fed to it; at most two blocks per core are held at a time."""
+    """Compresses what is fed to it; at most four blocks per core are held at a time, so that no core waits for the reader."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -49,7 +49,7 @@ class Compressor:
         while len(self._buffer) >= BLOCK:
             self._submit(bytes(self._buffer[:BLOCK]))
             del self._buffer[:BLOCK]
-        return b"".join(self._collect(2 * _CORES))
+        return b"".join(self._collect(4 * _CORES))
 
     def finish(self) -> bytes:
         """The rest, once all input was fed."""

@@ -232,7 +232,8 @@ def tar_member(name: str, size: int) -> tarfile.TarInfo:
 
 def write_tar(files: Files, names: t.Iterable[str], target: t.BinaryIO) -> None:
     """Write the named files as one uncompressed tar."""
-    with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as archive:
+    # By default tarfile copies 16 KiB at a time, which takes three times as long.
+    with tarfile.TarFile(fileobj=target, mode="w", format=tarfile.GNU_FORMAT, copybufsize=CHUNK) as archive:
         for name in names:
             with files.open(name) as stream:
                 archive.addfile(tar_member(name, files.sizes()[name]), stream)

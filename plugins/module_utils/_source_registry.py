@@ -91,7 +91,8 @@ def bring_blobs(
     if any(not store.is_known(blob) for blob in missing):
         skopeo.pull(location, max(blob.size for blob in missing), store.algorithms)
     for blob in missing:
-        if not store.has(blob):
+        # skopeo gives a blob its name after it has compared the digest of what it read, so a layer is not read again.
+        if not store.has(blob, is_verified=True):
             raise damaged(f"docker://{location}", blob.digest)
 
 

@@ -127,6 +127,20 @@ def test_what_another_run_left_is_used_if_it_is_whole(tmp_path: Path, content: b
     assert path.exists() is is_used
 
 
+@pytest.mark.parametrize(
+    ("content", "is_used"),
+    [pytest.param(BASE, True, id="whole"), pytest.param(BASE[:-1], False, id="cut short"), pytest.param(None, False, id="missing")],
+)  # fmt: skip
+def test_what_another_has_verified_is_used_if_it_has_its_size(
+    tmp_path: Path, content: bytes | None, is_used: bool
+) -> None:
+    store = BlobStore(str(tmp_path))
+    if content:
+        Path(store.path(BLOB.digest)).write_bytes(content)
+    assert store.has(BLOB, is_verified=True) is is_used
+    assert os.path.exists(store.path(BLOB.digest)) is is_used
+
+
 def test_only_what_is_used_stays(tmp_path: Path) -> None:
     other = BlobStore(str(tmp_path)).add_document(b"of another run", "text/plain")
     store = BlobStore(str(tmp_path))
