@@ -76,8 +76,8 @@ class EngineStorage(Engine):
             return None
         with self._errors(f"inspect {image_id}"), suppress(docker.errors.ImageNotFound):
             answer = self._docker.inspect_image(image_id)
-            # There is nothing to tell of layers that are not there, and some engines fail when they are asked.
-            steps = self._docker.history(image_id) if known["whole"] else []
+            # There is nothing to tell of layers that are not there, and some engines fail when they are asked. No history is null in some.
+            steps = (self._docker.history(image_id) if known["whole"] else None) or []
             return {
                 **known,
                 **_details(answer),

@@ -92,6 +92,12 @@ def test_a_step_of_which_nothing_is_told(engine: EngineStorage, state: EngineSta
     assert image["steps"] == [{"created": "", "created_by": "", "comment": "", "size": 0}]
 
 
+@pytest.mark.parametrize("history", [None, []])
+def test_an_image_may_have_no_history(engine: EngineStorage, state: EngineState, history: list[t.Any] | None) -> None:
+    state.histories[ID] = history
+    assert engine.local_images()[0]["steps"] == []
+
+
 def test_an_image_that_goes_while_it_is_asked_for_is_left_out(engine: EngineStorage, state: EngineState) -> None:
     state.hidden = ID
     assert engine.local_images() == []

@@ -67,7 +67,9 @@ class EngineState:
 
     images: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     info: dict[str, t.Any] = field(default_factory=dict)
-    histories: dict[str, list[dict[str, t.Any]]] = field(default_factory=dict)  # by image ID, the newest step first
+    histories: dict[str, list[dict[str, t.Any]] | None] = field(
+        default_factory=dict
+    )  # by image ID, the newest step first
     containers: list[dict[str, t.Any]] = field(default_factory=list)
     usage: dict[str, t.Any] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
