@@ -48,7 +48,7 @@ class EngineStorage(Engine):
     def disk_usage(self) -> int | None:
         """Bytes that all layers of images take, each counted once, as C(docker system df) has it; None when the engine does not tell.
 
-        podman 4 answers 0, whatever it has. With a containerd store Docker before 29 counts unpacked layers only, and not the blobs beside them.
+        podman 4 answers 0, whatever it has. With a containerd store Docker 26 counts unpacked layers only, 28 and 29 the blobs beside them too.
         """
         url = f"{self._docker.base_url}/v{self._docker.api_version}/system/df"
         query = {"type": "image"} if self._api() >= _DF_TYPES_API else {}
@@ -76,8 +76,8 @@ class EngineStorage(Engine):
             return None
         with self._errors(f"inspect {image_id}"), suppress(docker.errors.ImageNotFound):
             answer = self._docker.inspect_image(image_id)
-            # There is nothing to tell of layers that are not there, and some engines fail when they are asked. No history is null in some.
-            steps = (self._docker.history(image_id) if known["whole"] else None) or []
+            # There is nothing to tell of layers that are not there, and some engines fail when they are asked.
+            steps = self._history(image_id) if known["whole"] else []
             return {
                 **known,
                 **_details(answer),
@@ -85,6 +85,16 @@ class EngineStorage(Engine):
                 "steps": [_step(step) for step in reversed(steps)],
             }
         return None
+
+    def _history(self, image_id: str) -> list[dict[str, t.Any]]:
+        """The history as the engine has it, the newest step first; nothing when there is none (containerd stores say null)."""
+        try:
+            return self._docker.history(image_id) or []
+        except docker.errors.APIError as error:
+            # podman 5.4 fails (a nil pointer) when a step of the history has no date.
+            if error.is_server_error():
+                return []
+            raise
 
 
 def _details(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -129,7 +129,7 @@ bytes_freed:
   description:
     - By how much the layers of all images shrank, by the engine's own count before and after. V(0) when nothing was removed and in check mode, V(null) when the
       engine does not count (podman 4 does not).
-    - With a containerd image store Docker before 29 counts unpacked layers only, and Docker 29 the compressed blobs too.
+    - With a containerd image store Docker 26 counts unpacked layers only, Docker 28 and 29 the compressed blobs too.
     - Unlike RV(bytes_predicted) it has what others did to the engine at the same time.
   returned: success
   type: int

@@ -98,6 +98,12 @@ def test_an_image_may_have_no_history(engine: EngineStorage, state: EngineState,
     assert engine.local_images()[0]["steps"] == []
 
 
+def test_an_engine_may_fail_to_tell_a_history(engine: EngineStorage, state: EngineState) -> None:
+    state.broken = "/history"
+    (image,) = engine.local_images()
+    assert (image["id"], image["steps"]) == (ID, [])
+
+
 def test_an_image_that_goes_while_it_is_asked_for_is_left_out(engine: EngineStorage, state: EngineState) -> None:
     state.hidden = ID
     assert engine.local_images() == []
