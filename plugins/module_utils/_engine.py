@@ -66,18 +66,18 @@ class Engine:
         return _CONTAINERD_ROOT if is_hosts_own else self._info.get("DockerRootDir", "")
 
     def images(self) -> list[dict[str, t.Any]]:
-        """Every image that is whole: its ID, its tags as full references, the diffIDs of its layers."""
+        """Every image, as I(inspect) tells of it."""
         with self._errors("list its images"):
             ids = sorted({entry["Id"] for entry in self._docker.images()})
         found = (self.inspect(image_id) for image_id in ids)
-        return [image for image in found if image and image["whole"]]
+        return [image for image in found if image]
 
     def inspect(self, name: str) -> dict[str, t.Any] | None:
         """One image: C(id), C(tags), C(layers) (diffIDs) and whether it is C(whole); nothing when there is none."""
         with self._errors(f"inspect {name}"):
             try:
                 answer = self._docker.inspect_image(name)
-            except docker.errors.ImageNotFound:
+            except docker.errors.NotFound:
                 return None
         layers = (answer.get("RootFS") or {}).get("Layers") or []
         return {
@@ -122,7 +122,7 @@ class Engine:
 
     def untag(self, name: str) -> None:
         """Take the reference I(name) away, and with it the image if nothing else names it."""
-        with self._errors(f"remove {name}"), suppress(docker.errors.ImageNotFound):
+        with self._errors(f"remove {name}"), suppress(docker.errors.NotFound):
             self._docker.remove_image(name)
 
     def _connect(self, timeout: int) -> t.Any:

@@ -62,7 +62,7 @@ class EngineStorage(Engine):
         with self._errors(f"remove {name}"):
             try:
                 self._docker.remove_image(name)
-            except docker.errors.ImageNotFound:
+            except docker.errors.NotFound:
                 return ""
             except docker.errors.APIError as error:
                 if error.status_code != _CONFLICT:
@@ -74,7 +74,7 @@ class EngineStorage(Engine):
         known = self.inspect(image_id)
         if known is None:
             return None
-        with self._errors(f"inspect {image_id}"), suppress(docker.errors.ImageNotFound):
+        with self._errors(f"inspect {image_id}"), suppress(docker.errors.NotFound):
             answer = self._docker.inspect_image(image_id)
             # There is nothing to tell of layers that are not there, and some engines fail when they are asked.
             steps = self._history(image_id) if known["whole"] else []

@@ -60,9 +60,11 @@ class _State:
 
     def __init__(self, snapshot: t.Mapping[str, t.Any]) -> None:
         self.is_graph = snapshot["engine"]["store"] == "graph"
-        self.images = {image["id"]: image for image in snapshot["images"]}
+        whole = [image for image in snapshot["images"] if image["whole"]]
+        self.images = {image["id"] for image in whole}
+        self.incomplete = {image["id"] for image in snapshot["images"]} - self.images
         self.tags = {tag: image["id"] for image in snapshot["images"] for tag in image["tags"]}
-        self.chains = {chain for image in snapshot["images"] for chain in chain_ids(image["layers"])}
+        self.chains = {chain for image in whole for chain in chain_ids(image["layers"])}
         self.staged: t.Mapping[str, int] = snapshot["staged"]
         self.to_send: dict[str, dict[str, t.Any]] = {}
 
@@ -74,7 +76,9 @@ class _State:
 def _plan_image(image: Image, state: _State) -> dict[str, t.Any]:
     image_id = state.expected_id(image)
     before = state.tags.get(image.name)
-    if image_id not in state.images:
+    if image_id in state.incomplete:
+        action, reason = "load", "the engine lists this image and lacks some of it"
+    elif image_id not in state.images:
         action, reason = "load", f"the engine has no image {image_id}"
     elif before == image_id:
         action, reason = "present", "the engine has this image under this name"

@@ -229,6 +229,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._preloaded import
     note_preloaded,
     read_preloaded,
 )
+from ansible_collections.airlift.registry.plugins.module_utils._proof import prove
 from ansible_collections.airlift.registry.plugins.module_utils._staging import DEFAULT_PATH, Staging, disk
 
 
@@ -291,22 +292,11 @@ class Preloader:
         try:
             self.engine.load(thin_archive(images, layers))
             for image_id, image in loads.items():
-                self._prove(image_id, image)
+                prove(self.engine, temporary_name(image_id), image_id, image["diff_ids"], image["name"])
         except EngineError:
             for image_id in loads:
                 self.engine.untag(temporary_name(image_id))
             raise
-
-    def _prove(self, image_id: str, image: dict[str, t.Any]) -> None:
-        """The engine's word for a load is not enough: look at what is there."""
-        found = self.engine.inspect(temporary_name(image_id))
-        expected = {"id": image_id, "layers": image["diff_ids"], "whole": True}
-        shown = {key: found[key] for key in expected} if found else None
-        if shown != expected:
-            raise EngineError(
-                f"The engine took {image['name']} and then showed {shown or 'nothing'} instead of {expected}",
-                "Nothing was tagged and the blobs are still in staging. Look into the engine's log and run this again.",
-            )
 
     def _tag(self, image_id: str, name: str) -> None:
         self.engine.tag(image_id, name)

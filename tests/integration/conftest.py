@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.airlift.registry.tests.integration.support import engines as every_engine
 from ansible_collections.airlift.registry.tests.integration.support import lab as labs
+from ansible_collections.airlift.registry.tests.integration.support.engines import Engines
 from ansible_collections.airlift.registry.tests.integration.support.lab import Lab
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, Result
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
@@ -32,14 +34,26 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lab(directory: Path) -> t.Iterator[Lab]:
     """Two hosts. With AIRLIFT_KEEP_LAB in the environment they stay for the next run."""
-    spec = directory / "spec.json"
-    spec.write_text(json.dumps(labs.SPEC))
     labs.lab("image", "host", "registry", "app1", "app2")
+    yield from brought_up(labs.NAME, labs.SPEC, directory)
+
+
+@pytest.fixture(scope="session")
+def engines(directory: Path) -> t.Iterator[Engines]:
+    """A host for each engine, kept with AIRLIFT_KEEP_LAB too."""
+    for lab in brought_up(every_engine.LAB, every_engine.SPEC, directory):
+        yield Engines(lab)
+
+
+def brought_up(name: str, spec: t.Mapping[str, t.Any], directory: Path) -> t.Iterator[Lab]:
+    """A lab while it is up."""
+    path = directory / f"{name}.json"
+    path.write_text(json.dumps(spec))
     try:
-        yield Lab(Path(labs.lab("up", labs.NAME, "--spec", str(spec)).strip().splitlines()[-1]))
+        yield Lab(Path(labs.lab("up", name, "--spec", str(path)).strip().splitlines()[-1]), name)
     finally:
         if "AIRLIFT_KEEP_LAB" not in os.environ:
-            labs.lab("down", labs.NAME)
+            labs.lab("down", name)
 
 
 @pytest.fixture(scope="session")

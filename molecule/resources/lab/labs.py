@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,9 @@ LAB_LABEL = "airlift.lab"
 HOST_LABEL = "airlift.lab.host"
 PREFIX = "airlift"
 BOOT_SECONDS = 90
+# Each host's systemd takes some six of root's inotify instances. The kernel's default of 128 is enough for twenty hosts, if all is well.
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 1024
 # The engine answers for the names of the lab's hosts. Others it would ask of the machine's resolver: it gets one that nobody
 # runs, and does not tell the host that it failed (20.10), so the host must not wait long.
 NAME_SERVICE = ("--dns=192.0.2.1", "--dns-option=timeout:1", "--dns-option=attempts:1")
@@ -56,6 +60,7 @@ def up(name: str, hosts: tuple[HostSpec, ...], images: Mapping[str, str], state:
     missing = [host for host in hosts if host.name not in existing]
     if missing:
         machine = probe_machine(images[missing[0].name])
+        _allow_inotify()
         if any(host.shared for host in missing):
             _ensure_shared_volume(name)
         _each(lambda host: _run(name, host, addresses[host.name], images[host.name], machine), missing)
@@ -102,6 +107,13 @@ def probe_machine(image: str) -> Machine:
     cgroup2, unified = find_cgroup2()
     tried = attempt("docker", "run", "--rm", "--privileged", "--network", "none", "--entrypoint", "/bin/true", image)
     return Machine(cgroup2, unified, privileged=tried.returncode == 0)
+
+
+def _allow_inotify(setting: Path = INOTIFY) -> None:
+    """Raise the machine's limit if it is lower than many hosts need, and may be raised."""
+    with suppress(OSError):
+        if int(setting.read_text(encoding="ascii")) < INOTIFY_INSTANCES:
+            setting.write_text(str(INOTIFY_INSTANCES), encoding="ascii")
 
 
 def _existing_hosts(name: str) -> dict[str, Existing]:

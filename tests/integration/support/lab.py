@@ -36,9 +36,10 @@ class State:
 
 @dataclass(frozen=True)
 class Lab:
-    """The lab; commands run as root inside its hosts, past ssh, so that they work while a test has ssh broken."""
+    """A lab; commands run as root inside its hosts, past ssh, so that they work while a test has ssh broken."""
 
     state: Path
+    name: str = NAME
 
     @property
     def inventory(self) -> Path:
@@ -46,7 +47,7 @@ class Lab:
 
     def run(self, host: str, command: str, check: bool = True) -> str:
         done = subprocess.run(
-            ["docker", "exec", f"airlift-{NAME}-{host}", "sh", "-c", command],
+            ["docker", "exec", f"airlift-{self.name}-{host}", "sh", "-c", command],
             capture_output=True,
             text=True,
             check=False,
@@ -57,7 +58,7 @@ class Lab:
     def copy(self, host: str, source: str, target: str) -> None:
         """Bring a file onto the host."""
         with open(source, "rb") as stream:
-            command = ["docker", "exec", "-i", f"airlift-{NAME}-{host}", "sh", "-c", 'cat >"$0"', target]
+            command = ["docker", "exec", "-i", f"airlift-{self.name}-{host}", "sh", "-c", 'cat >"$0"', target]
             subprocess.run(command, stdin=stream, check=True)
 
     def images(self, host: str) -> dict[str, str]:

@@ -97,7 +97,7 @@ def test_images_may_have_no_name(engine: Engine, state: EngineState, changes: di
 @pytest.mark.parametrize("layers", [None, []])
 def test_an_image_without_layers_is_not_whole(engine: Engine, state: EngineState, layers: list[str] | None) -> None:
     state.images[ID]["RootFS"] = {"Type": "layers", "Layers": layers}
-    assert engine.images() == []
+    assert [image["whole"] for image in engine.images()] == [False]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_containerd_store_is_asked_for_more(tmp_path: Path, manifests: list[t.
     with engine_server(tmp_path, state) as host:
         engine = Engine(host, 5)
         assert engine.description()["store"] == "containerd"
-        assert bool(engine.images()) == whole
+        assert [image["whole"] for image in engine.images()] == [whole]
 
 
 def test_loads_what_is_streamed(engine: Engine, state: EngineState) -> None:
