@@ -54,8 +54,8 @@ def pack(store: BlobStore, name: str, layers: t.Sequence[bytes], **changes: t.An
     stored = tuple(store.add_layer(io.BytesIO(content), name) for content in layers)
     config = store.add_document(images.config(layers, **changes), _oci.OCI_CONFIG)
     manifest = store.add_document(_oci.image_manifest(config, [layer.blob for layer in stored]), _oci.OCI_MANIFEST)
-    platform = _oci.parse_config(images.config(layers, **changes), name).platform
-    image = Image(name, manifest, config, platform, "2026-01-02T03:04:05Z", stored)
+    parsed = _oci.parse_config(images.config(layers, **changes), name)
+    image = Image(name, manifest, config, parsed.platform, parsed.created, stored)
     return Packed(image, f"docker-daemon:{name}", config.digest)
 
 
