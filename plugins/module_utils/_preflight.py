@@ -18,6 +18,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Ai
 from ansible_collections.airlift.registry.plugins.module_utils._footprint import Footprint
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._oci import compression_of
+from ansible_collections.airlift.registry.plugins.module_utils._platform import normalize_platform, runnable_platforms
 
 Reason = dict[str, t.Any]
 
@@ -92,6 +93,20 @@ def platform_reasons(others: t.Mapping[str, t.Sequence[str]], platform: str, is_
         )
         for platforms, names in groups.items()
     ]
+
+
+def foreign_reasons(
+    plan: t.Mapping[str, t.Any], images: t.Iterable[Image], engine: t.Mapping[str, t.Any]
+) -> list[Reason]:
+    """That the engine would have to load images which its machine does not run: with the containerd store it does not unpack them."""
+    own = runnable_platforms(engine["platform"])
+    foreign = {image.name for image in images if normalize_platform(image.platform) not in own}
+    names = [image["name"] for image in _loads(plan) if image["name"] in foreign]
+    if engine["store"] != "containerd" or not names:
+        return []
+    problem = f"{_images(names)} for another platform than {engine['platform']}, and an engine with the containerd image store does not unpack such images"
+    step = "Leave platform out, or preload a host whose engine has another image store, such as overlay2."
+    return [_reason("platform", names, problem, step)]
 
 
 def compression_reasons(

@@ -71,6 +71,7 @@ options:
     description:
       - The platform whose images to take, as C(docker --platform) has it, for example V(linux/arm64) or V(linux/arm/v7).
       - Without it these are the images that the engine's machine runs. An image that has none for it is a reason to refuse the host.
+      - An engine with the containerd image store does not unpack what its machine does not run, so there such images are refused.
     type: str
     default: ""
   downgrade:

@@ -46,6 +46,7 @@ def survey(
     reasons = [
         *_preflight.engine_reasons(engine),
         *_preflight.platform_reasons(others, wanted, is_chosen=bool(platform)),
+        *_preflight.foreign_reasons(plan, chosen, engine),
         *_preflight.compression_reasons(plan, chosen, engine),
         *_missing_layers(plan, pool, f"Host {host}"),
         *_preflight.disk_reasons(plan, snapshot["disk"], {key: pool.footprint(layer) for key, layer in layers.items()}),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Eight hosts of which two are down, and one has Docker 20.10."""
+"""Eight hosts of which two are down, one has Docker 20.10, and one the containerd image store."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from ansible_collections.airlift.registry.tests.integration.support.play import 
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
-OLD, DOWN = "ship1", ("ship4", "ship7")
+OLD, CONTAINERD, DOWN = "ship1", "ship2", ("ship4", "ship7")
 SHIPS = [f"ship{number}" for number in range(1, 9)]
 UP = [ship for ship in SHIPS if ship not in DOWN]
-SPEC = {"hosts": {ship: {"groups": ["fleet"], **({"engine": "docker-20.10"} if ship == OLD else {})} for ship in SHIPS}}
+ENGINES = {OLD: {"engine": "docker-20.10"}, CONTAINERD: {"engine": "docker-28.5-containerd"}}
+SPEC = {"hosts": {ship: {"groups": ["fleet"], **ENGINES.get(ship, {})} for ship in SHIPS}}
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +66,24 @@ def test_the_six_others_are_preloaded_by_choice(ships: Lab, tiny: Path, signer: 
     assert [list(ships.images(ship)) for ship in UP] == [[TINY.removeprefix("docker.io/library/")]] * 6
 
 
-def test_an_engine_that_knows_no_zstd_says_so_before_the_first_byte(ships: Lab, signer: Signer, tmp_path: Path) -> None:
-    name = "docker.io/library/zstd:v1"
-    with _bundle_writer.work_directory(str(tmp_path / "zstd")) as work:
+def test_engines_say_before_the_first_byte_what_they_cannot_load(ships: Lab, signer: Signer, tmp_path: Path) -> None:
+    """Docker 20.10 knows no zstd, and the containerd store unpacks no image that the machine does not run. Others do both."""
+    name = "docker.io/library/odd:v1"
+    with _bundle_writer.work_directory(str(tmp_path / "odd")) as work:
         store = BlobStore(work, "zstd")
-        packed = [bundles.pack(store, name, [images.layer("zstd")])]
-        _bundle_writer.write_bundle(store, packed, str(tmp_path / "zstd"), str(signer.key), run_program)
+        packed = [bundles.pack(store, name, [images.layer("odd")], architecture="arm64")]
+        _bundle_writer.write_bundle(store, packed, str(tmp_path / "odd"), str(signer.key), run_program)
     (tmp_path / "plays").mkdir()
-    arguments = {"path": [str(tmp_path / "zstd")], "allowed_signers": str(signer.allowed_signers)}
-    before = ships.look(OLD)
-    answers = Ansible(ships.inventory, tmp_path / "plays").module(f"{OLD},{UP[1]}", "image_preload", arguments)
-    assert [reason["kind"] for reason in answers[OLD]["reasons"]] == ["compression"]
-    assert answers[OLD]["problem"].startswith(f"Image {name} is compressed with zstd, which Docker 20.10.")
-    assert "compression=gzip" in answers[OLD]["next_step"]
-    assert ships.look(OLD) == before
-    assert (answers[UP[1]]["changed"], "zstd:v1" in ships.images(UP[1])) == (True, True)
+    trust = {"path": [str(tmp_path / "odd")], "allowed_signers": str(signer.allowed_signers)}
+    before = {ship: ships.look(ship) for ship in (OLD, CONTAINERD)}
+    other = UP[-1]
+    play = Ansible(ships.inventory, tmp_path / "plays").module(
+        f"{OLD},{CONTAINERD},{other}", "image_preload", {**trust, "platform": "linux/arm64"}
+    )
+    kinds = [[reason["kind"] for reason in play[ship]["reasons"]] for ship in (OLD, CONTAINERD)]
+    assert kinds == [["compression"], ["platform"]]
+    assert play[OLD]["problem"].startswith(f"Image {name} is compressed with zstd, which Docker 20.10.")
+    assert "compression=gzip" in play[OLD]["next_step"]
+    assert "does not unpack such images" in play[CONTAINERD]["problem"]
+    assert {ship: ships.look(ship) for ship in (OLD, CONTAINERD)} == before
+    assert (play[other]["changed"], "odd:v1" in ships.images(other)) == (True, True)
