@@ -14,7 +14,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 import typing as t
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import pytest
 from ansible_collections.airlift.registry.plugins.module_utils import _delta, _unpack
 from ansible_collections.airlift.registry.plugins.module_utils._sketch import sketch
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
+from ansible_collections.airlift.registry.tests.bench.support import timed
 
 EDITED = 15
 MIRROR = "http://deb.debian.org"
@@ -81,9 +81,3 @@ def test_delta_against_gzip(
         f" choose {choosing:.1f} s, make {making:.1f} s, apply {applying:.1f} s; memory of programs at most {memory:.0f} MiB"
     )
     assert ratio <= goal
-
-
-def timed(work: t.Callable[[], t.Any]) -> tuple[float, t.Any]:
-    started = time.monotonic()
-    result = work()
-    return time.monotonic() - started, result

@@ -12,17 +12,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import time
 import typing as t
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-LAB = f"bench-{os.getpid()}"
+from ansible_collections.airlift.registry.tests.bench.support import LAB, run, timed
+
+NAME = f"bench-{os.getpid()}"
 HOST = "shop1"
 
 
@@ -74,14 +72,13 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
     work = tmp_path_factory.mktemp("bench")
     (work / "spec.json").write_text(json.dumps({"hosts": {HOST: {"groups": ["fleet"]}}}))
-    lab = f"python3 {ROOT}/molecule/resources/lab"
-    run(f"{lab} image host app1 app2")
+    run(f"{LAB} image host app1 app2")
     run(f"ssh-keygen -q -t ed25519 -N '' -f {work}/key")
     run(f'echo "bench namespaces=\\"airlift-bundle\\" $(cat {work}/key.pub)" > {work}/signers')
     try:
-        yield Site(Path(run(f"{lab} up {LAB} --spec {work}/spec.json").strip().splitlines()[-1]), work)
+        yield Site(Path(run(f"{LAB} up {NAME} --spec {work}/spec.json").strip().splitlines()[-1]), work)
     finally:
-        run(f"{lab} down {LAB}")
+        run(f"{LAB} down {NAME}")
 
 
 def test_cold_update_and_nothing_new(site: Site) -> None:
@@ -113,17 +110,3 @@ def show(what: str, hand: float, preload: float, hand_bytes: int, preload_bytes:
         f"\n{what}: save|gzip, copy, load {hand:.1f} s, {hand_bytes / 1e6:.1f} MB; bundle, preload {preload:.1f} s, {preload_bytes / 1e6:.1f} MB;"
         f" time x {preload / hand:.2f}, bytes x {preload_bytes / hand_bytes:.3f}"
     )
-
-
-def timed(work: Callable[[], t.Any]) -> tuple[float, t.Any]:
-    started = time.monotonic()
-    result = work()
-    return time.monotonic() - started, result
-
-
-def run(command: str) -> str:
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
