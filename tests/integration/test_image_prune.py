@@ -11,17 +11,36 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.tests.integration.support.lab import HOSTS, Lab
+from ansible_collections.airlift.registry.tests.integration.support.engines import DEFAULT, ENGINES, Engines
+from ansible_collections.airlift.registry.tests.integration.support.lab import Lab
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, Result, task
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
 BASE = images.layer("base " * 20000)
-HISTORY = [{"created_by": "COPY base /"}, {"created_by": "ENV A=1", "empty_layer": True}, {"created_by": "COPY top /"}]
+DATE = {"created": "2026-01-02T03:04:05Z"}
+HISTORY = [
+    {**DATE, "created_by": "COPY base /"},
+    {**DATE, "created_by": "ENV A=1", "empty_layer": True},
+    {**DATE, "created_by": "COPY top /"},
+]
 Contents = t.Mapping[str, t.Sequence[bytes]]
 Make = t.Callable[[str, Contents], dict[str, t.Any]]
 
-pytestmark = pytest.mark.parametrize("host", HOSTS[:1])
+ENGINE_NAMES = ("docker-20.10", "docker-26.1", "docker-28.5-containerd", "docker-29", "podman")
+
+every_engine = pytest.mark.parametrize("host", [pytest.param(ENGINES[name].host, id=name) for name in ENGINE_NAMES])
+one_engine = pytest.mark.parametrize("host", [ENGINES[DEFAULT].host])
+
+
+@pytest.fixture(scope="module")
+def lab(engines: Engines) -> Lab:
+    return engines.lab
+
+
+@pytest.fixture(scope="module")
+def ansible(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
+    return engines.ansible(tmp_path_factory.mktemp("ansible"))
 
 
 @pytest.fixture
@@ -59,6 +78,7 @@ def counts_exactly(result: Result) -> bool:
     return bool(result["engine"]["driver"] == "overlay2")
 
 
+@every_engine
 def test_the_journey(lab: Lab, ansible: Ansible, make: Make, host: str) -> None:
     """A dry run that changes nothing, the same for real, and again; everything that can keep an image is there once."""
     lab.clean(host)
@@ -92,12 +112,13 @@ def test_the_journey(lab: Lab, ansible: Ansible, make: Make, host: str) -> None:
     assert lab.run(host, "docker ps --all --format '{{.Names}}'") == "idle"
     # The image without a name goes when it is asked for, and its layers with it.
     dangling = {"dangling": True}
-    dry = ansible.module(host, "image_prune", dangling, "--check")[host]
-    done, again = (run[host] for run in ansible.play(host, [task("image_prune", dangling)] * 2))
+    tasks = [task("image_prune", dangling, check_mode=True), *[task("image_prune", dangling)] * 2]
+    dry, done, again = (run[host] for run in ansible.play(host, tasks))
     assert (going(dry), going(done), again["changed"]) == ({"<none>"}, {"<none>"}, False)
     assert "<none>:<none>" not in tags(lab, host)
 
 
+@every_engine
 def test_bytes_are_those_that_were_promised(lab: Lab, ansible: Ansible, make: Make, host: str) -> None:
     """A shared layer stays for the image that stays, and goes with the last."""
     lab.clean(host)
@@ -117,6 +138,7 @@ def test_bytes_are_those_that_were_promised(lab: Lab, ansible: Ansible, make: Ma
     assert tags(lab, host) == set()
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -139,6 +161,7 @@ def test_versions(
     assert planned["changed"] == bool(expected)
 
 
+@one_engine
 def test_a_preload_that_was_killed_is_still_under_way(lab: Lab, ansible: Ansible, make: Make, host: str) -> None:
     lab.clean(host)
     bundle = make("b", {"app:1": content("app:1")})
