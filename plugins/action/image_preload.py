@@ -22,7 +22,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._layout import bl
 from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
-from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change
+from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change, leaves_out
 from ansible_collections.airlift.registry.plugins.module_utils._platform import parse_platform
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._preflight import Refused, failure_reasons, reasons_of
@@ -84,13 +84,38 @@ class ActionModule(ActionBase):
         sent = 0
         if _has_work(found) and not self._task.check_mode:
             sent = self._send(host, found.plan, pool, snapshot["disk"]["staging_path"])
-            self._ask_host(_request(found))
+            refusal = self._load(found)
+            if refusal:
+                found = survey(host, selected, self._distrusted_snapshot(refusal), pool, platform)
+                warnings += [
+                    *self._judge(found),
+                    f"The engine refused the images without layers that it has: {refusal}",
+                ]
+                sent += self._send(host, found.plan, pool, snapshot["disk"]["staging_path"])
+                self._ask_host(_request(found))
         return {
             **_result(found, snapshot, bundles),
             "warnings": [f"{host}: {text}" for text in warnings],
             "bytes_sent": sent,
             "seconds": round(time.monotonic() - started, 2),
         }
+
+    def _load(self, found: Survey) -> ModuleFailed | None:
+        """Carry out the plan. What the engine said when it refused images from which layers had been left out, as it may have to have them."""
+        try:
+            self._ask_host(_request(found))
+        except ModuleFailed as error:
+            if error.answer.get("error") == "EngineError" and leaves_out(found.plan):
+                return error
+            raise
+        return None
+
+    def _distrusted_snapshot(self, refusal: ModuleFailed) -> dict[str, t.Any]:
+        """What the host has now, but for layers in the engine; raises the refusal itself when the host no longer answers."""
+        try:
+            return {**self._ask_host(None), "distrusted": True}
+        except ModuleFailed:
+            raise refusal from None
 
     def _judge(self, found: Survey) -> list[str]:
         """Raise Refused when anything stands against this host; what is only to be warned of."""

@@ -25,7 +25,8 @@ def make_plan(images: t.Sequence[Image], snapshot: t.Mapping[str, t.Any]) -> dic
 
     Returns C(images) (each with its action C(present), C(retag) or C(load), the reason, and its layers with their actions
     C(present), C(staged) or C(send)), C(blobs) to send in order, C(bytes) by action, and C(leftovers) of a run that was
-    killed (temporary tags, and staged blobs that nothing waits for).
+    killed (temporary tags, and staged blobs that nothing waits for). A snapshot that is C(distrusted) is of an engine that refused
+    images without the layers that it has, so none is left out.
     """
     state = _State(snapshot)
     plans = [_plan_image(image, state) for image in images]
@@ -43,6 +44,16 @@ def make_plan(images: t.Sequence[Image], snapshot: t.Mapping[str, t.Any]) -> dic
 def is_change(plan: t.Mapping[str, t.Any]) -> bool:
     """Whether carrying out the plan changes anything that an engine shows."""
     return any(image["action"] != "present" for image in plan["images"]) or bool(plan["leftovers"]["tags"])
+
+
+def leaves_out(plan: t.Mapping[str, t.Any]) -> bool:
+    """Whether the plan loads an image without some of its layers, because the engine has them."""
+    return any(
+        layer["action"] == "present"
+        for image in plan["images"]
+        if image["action"] == "load"
+        for layer in image["layers"]
+    )
 
 
 def temporary_name(image_id: str) -> str:
@@ -64,7 +75,8 @@ class _State:
         self.images = {image["id"] for image in whole}
         self.incomplete = {image["id"] for image in snapshot["images"]} - self.images
         self.tags = {tag: image["id"] for image in snapshot["images"] for tag in image["tags"]}
-        self.chains = {chain for image in whole for chain in chain_ids(image["layers"])}
+        trusted = [] if snapshot.get("distrusted") else whole
+        self.chains = {chain for image in trusted for chain in chain_ids(image["layers"])}
         self.staged: t.Mapping[str, int] = snapshot["staged"]
         self.to_send: dict[str, dict[str, t.Any]] = {}
 

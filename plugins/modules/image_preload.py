@@ -262,8 +262,7 @@ class Preloader:
         with self._lock():
             loads = _by_id(image for image in request["images"] if image["action"] == "load")
             self._verify(loads)
-            if loads:
-                self._load(loads)
+            self._load(loads)
             for image in request["images"]:
                 if image["action"] != "present":
                     self._tag(image["id"], image["name"])
@@ -285,19 +284,30 @@ class Preloader:
                 self.staging.verify(digest, image["name"])
 
     def _load(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
-        images = [
-            ArchiveImage(temporary_name(image_id), image["manifest"].encode(), image["config"].encode())
-            for image_id, image in loads.items()
-        ]
-        layers = {digest: self.staging.file_of(digest) for image in loads.values() for digest in image["include"]}
         try:
-            self.engine.load(thin_archive(images, layers))
+            for together in self._archives(loads):
+                self.engine.load(self._archive(together))
             for image_id, image in loads.items():
                 prove(self.engine, temporary_name(image_id), image_id, image["diff_ids"], image["name"])
         except EngineError:
             for image_id in loads:
                 self.engine.untag(temporary_name(image_id))
             raise
+
+    def _archives(self, loads: t.Mapping[str, dict[str, t.Any]]) -> list[dict[str, dict[str, t.Any]]]:
+        """The images that go into one archive: all, but of an archive of several images podman reads docker's face, and so
+        never learns under which digests it has the layers."""
+        if self.engine.description()["product"] == "podman":
+            return [{image_id: image} for image_id, image in loads.items()]
+        return [dict(loads)] if loads else []
+
+    def _archive(self, loads: t.Mapping[str, dict[str, t.Any]]) -> t.Iterator[bytes]:
+        images = [
+            ArchiveImage(temporary_name(image_id), image["manifest"].encode(), image["config"].encode())
+            for image_id, image in loads.items()
+        ]
+        layers = {digest: self.staging.file_of(digest) for image in loads.values() for digest in image["include"]}
+        return thin_archive(images, layers)
 
     def _tag(self, image_id: str, name: str) -> None:
         self.engine.tag(image_id, name)

@@ -98,6 +98,7 @@ TABLE = [
     pytest.param(host(), [V1, V2], [("load", [S, S]), ("load", [T, S])], [("base", 0), ("top", 0), ("new", 0)], True, id="a shared layer is sent once"),
     pytest.param(host(), [V1, image("app:latest", ["base", "top"])], [("load", [S, S]), ("load", [T, T])], [("base", 0), ("top", 0)], True, id="one image with two names is sent once"),
     pytest.param(host(), [image("x", ["base", "top", "top"])], [("load", [S, S, T])], [("base", 0), ("top", 0)], True, id="one layer twice in an image is sent once"),
+    pytest.param({**host(on_host(V1, "app:v1")), "distrusted": True}, [V1, V2], [(P, [P, P]), ("load", [S, S])], [("base", 0), ("new", 0)], True, id="an engine that refused images without the layers that it has"),
     pytest.param(host(staged={"base": 1000}), [V1], [("load", [T, S])], [("top", 0)], True, id="a layer is staged"),
     pytest.param(host(staged={"base": 1000, "top": 100}), [V1], [("load", [T, T])], [], True, id="all layers are staged"),
     pytest.param(host(staged={"base": 400}), [V1], [("load", [S, S])], [("base", 400), ("top", 0)], True, id="the beginning of a layer is staged"),
@@ -189,3 +190,15 @@ def test_temporary_names_are_known_as_such() -> None:
     name = _plan.temporary_name(V1.config.digest)
     assert _plan.is_temporary(name)
     assert not _plan.is_temporary(V1.name)
+
+
+@pytest.mark.parametrize(
+    ("found", "left_out"),
+    [
+        pytest.param(host(), False, id="all is sent"),
+        pytest.param(host(on_host(V1, "app:v1")), True, id="the engine has the base"),
+        pytest.param(host(on_host(V2, "app:v2")), False, id="nothing is loaded"),
+    ],
+)
+def test_knows_whether_layers_are_left_out(found: dict[str, t.Any], left_out: bool) -> None:
+    assert _plan.leaves_out(_plan.make_plan([V2], found)) == left_out

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import struct
 import tarfile
 import typing as t
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class Member:
     content: bytes = b""
     type: bytes = tarfile.REGTYPE
     link: str = ""
+    mode: int = 0o644
 
 
 def tar(members: t.Iterable[Member], mode: str = "w") -> bytes:
@@ -38,6 +40,7 @@ def tar(members: t.Iterable[Member], mode: str = "w") -> bytes:
         for member in members:
             info = tarfile.TarInfo(member.name)
             info.size, info.type, info.linkname = len(member.content), member.type, member.link
+            info.mode = member.mode
             archive.addfile(info, io.BytesIO(member.content))
     return target.getvalue()
 
@@ -45,6 +48,31 @@ def tar(members: t.Iterable[Member], mode: str = "w") -> bytes:
 def layer(text: str) -> bytes:
     """The uncompressed tar of a layer with one file."""
     return tar([Member("etc/motd", text.encode())])
+
+
+def program(text: str) -> bytes:
+    """A program for Linux on x86-64 that says one line, and needs nothing else in its image."""
+    said = f"{text}\n".encode()
+    code = (
+        b"\xb8\x01\x00\x00\x00"  # mov eax, 1 (write)
+        b"\xbf\x01\x00\x00\x00"  # mov edi, 1 (standard output)
+        b"\x48\x8d\x35\x10\x00\x00\x00"  # lea rsi, [rip + 16]: what follows the code
+        b"\xba" + struct.pack("<I", len(said)) + b"\x0f\x05"  # mov edx, length; syscall
+        b"\xb8\x3c\x00\x00\x00\x31\xff\x0f\x05"  # mov eax, 60 (exit); xor edi, edi; syscall
+    )
+    size, address = 64 + 56 + len(code) + len(said), 0x400000
+    header = (
+        b"\x7fELF\x02\x01\x01"
+        + bytes(9)
+        + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, address + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    )
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, address, address, size, size, 0x1000)
+    return header + segment + code + said
+
+
+def runnable(text: str) -> bytes:
+    """The uncompressed tar of a layer with a program that says the text."""
+    return tar([Member("say", program(text), mode=0o755)])
 
 
 def config(layers: t.Sequence[bytes], **changes: t.Any) -> bytes:

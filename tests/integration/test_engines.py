@@ -1,0 +1,246 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The same journey on every engine: what is sent, what is there afterwards, and that it runs. docs/engines.md has the table.
+
+All engines go through it at once, in one play; each test looks at one step on one engine.
+"""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer
+from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
+from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
+from ansible_collections.airlift.registry.tests.integration.support.engines import ENGINES, ROOTLESS, Engines
+from ansible_collections.airlift.registry.tests.integration.support.play import Result, Task, task
+from ansible_collections.airlift.registry.tests.integration.support.twists import Archive, plain
+from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
+from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
+
+LIBRARY = "docker.io/library"
+APP1, APP2, CURRENT, TOOL = (f"{LIBRARY}/{name}" for name in ("app:v1", "app:v2", "app:current", "tool:v1"))
+SEVERAL, FOREIGN = f"{LIBRARY}/several:v1", f"{LIBRARY}/foreign:v1"
+BASE, OTHER = images.layer("matrix base"), images.layer("matrix other base")
+AS_USER = {"docker_host": f"unix://{ROOTLESS}", "staging_path": "~/staging", "record_path": "~/preloaded.json"}
+SAY = {"config": {"Cmd": ["/say"]}}
+
+Contents = t.Mapping[str, t.Sequence[bytes]]
+
+
+def application(text: str) -> list[bytes]:
+    return [BASE, images.runnable(text)]
+
+
+@dataclass
+class Bundles:
+    """The bundles of the journey, and the images in them by bundle and name."""
+
+    directory: Path
+    signer: Signer
+    packed: dict[str, dict[str, Packed]] = field(default_factory=dict)
+
+    def make(self, name: str, fill: t.Callable[[BlobStore], t.Sequence[Packed]]) -> None:
+        path = self.directory / name
+        with _bundle_writer.work_directory(str(path)) as work:
+            store = BlobStore(work)
+            packed = fill(store)
+            _bundle_writer.write_bundle(store, packed, str(path), str(self.signer.key), run_program)
+        self.packed[name] = {entry.image.name: entry for entry in reversed(packed)}
+
+    def arguments(self, name: str) -> dict[str, t.Any]:
+        return {"path": [str(self.directory / name)], "allowed_signers": str(self.signer.allowed_signers)}
+
+
+@pytest.fixture(scope="module")
+def made(signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
+    made = Bundles(tmp_path_factory.mktemp("bundles"), signer)
+
+    def fill(contents: Contents) -> t.Callable[[BlobStore], list[Packed]]:
+        return lambda store: [bundles.pack(store, name, layers, **SAY) for name, layers in contents.items()]
+
+    made.make("first", fill({APP1: application("app one"), TOOL: application("tool")}))
+    made.make("update", fill({APP2: application("app two"), CURRENT: application("app two")}))
+    made.make("moved", fill({APP1: application("app one again")}))
+    made.make("foreign", lambda store: [bundles.pack(store, FOREIGN, [OTHER], architecture="arm64")])
+    platforms = {"linux/amd64": [OTHER, images.runnable("several")], "linux/arm64": [OTHER, images.layer("arm64")]}
+    made.make("several", lambda store: bundles.pack_index(store, SEVERAL, platforms, b'{"predicate": {}}'))
+    return made
+
+
+STEPS = (
+    "cold", "run cold", "again", "unname", "retag", "update", "run update", "update again",
+    "moved", "run moved", "moved again", "several", "run several", "several again", "foreign", "by id", "list",
+)  # fmt: skip
+
+
+def steps(made: Bundles, options: dict[str, t.Any], docker: str) -> list[Task]:
+    """The tasks of the journey, one for each of STEPS."""
+
+    def preload(name: str, **more: t.Any) -> Task:
+        return task("image_preload", {**made.arguments(name), **options, **more})
+
+    def say(command: str) -> Task:
+        return {"name": command, "ansible.builtin.shell": f"{docker} {command}", "changed_when": False}
+
+    def run(name: str) -> Task:
+        return say(f"run --rm --network none {name}")
+
+    first = made.packed["first"][APP1].image
+    return [
+        preload("first"), run(APP1), preload("first"),
+        say(f"tag {APP1} {LIBRARY}/kept:v1 && {docker} rmi {APP1}"), preload("first"),
+        preload("update"), run(CURRENT), preload("update"),
+        preload("moved"), run(APP1), preload("moved"),
+        preload("several"), run(f"{SEVERAL} /say"), preload("several"),
+        preload("foreign"),
+        run(f"--pull never {LIBRARY}/kept@{first.manifest.digest} || {docker} run --rm --network none {first.config.digest}"),
+        say("images --all --no-trunc --format '{% raw %}{{.Repository}}:{{.Tag}}{% endraw %}'"),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def journey(engines: Engines, made: Bundles, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Result]]:
+    """The result of each step by engine."""
+    for name in ENGINES:
+        clean(engines, name)
+    ansible = engines.ansible(tmp_path_factory.mktemp("journey"))
+    rooted = ansible.play("fleet", steps(made, {}, "docker"), "--forks", "8")
+    own = [{**step, "become": False} for step in steps(made, AS_USER, f"docker -H unix://{ROOTLESS}")]
+    rootless = ansible.play("podman", own)
+    return {
+        name: {
+            step: (rootless if target.socket == ROOTLESS else rooted)[number][target.host]
+            for number, step in enumerate(STEPS)
+        }
+        for name, target in ENGINES.items()
+    }
+
+
+def clean(engines: Engines, name: str) -> None:
+    """As if nothing had ever been preloaded."""
+    engines.lab.run(ENGINES[name].host, "rm -rf /var/lib/airlift /home/ops/staging /home/ops/preloaded.json")
+    engine = engines.connect(name)
+    for image in engine.images():
+        for tag in image["tags"]:
+            engine.untag(tag)
+
+
+@pytest.fixture(params=ENGINES)
+def name(request: pytest.FixtureRequest) -> str:
+    return t.cast(str, request.param)
+
+
+@pytest.fixture
+def went(journey: dict[str, dict[str, Result]], name: str) -> dict[str, Result]:
+    """How the journey went on one engine."""
+    return journey[name]
+
+
+def actions(result: Result) -> list[str]:
+    assert not result.get("failed"), result
+    return [image["action"] for image in result["images"]]
+
+
+def lacking(result: Result) -> int:
+    """Bytes of the layers that the plan wanted sent, each once."""
+    layers = {
+        layer["digest"]: layer for image in result["images"] for layer in image["layers"] if layer["action"] == "send"
+    }
+    return sum(layer["size"] for layer in layers.values())
+
+
+def test_cold_the_images_come_with_each_layer_once(went: dict[str, Result], made: Bundles) -> None:
+    cold = went["cold"]
+    assert actions(cold) == ["load", "load"]
+    layers = {layer.blob for packed in made.packed["first"].values() for layer in packed.image.layers}
+    assert len(layers) == 3
+    assert cold["bytes_sent"] == sum(blob.size for blob in layers)
+    assert went["run cold"]["stdout"] == "app one"
+
+
+@pytest.mark.parametrize("step", ["again", "update again", "moved again", "several again"])
+def test_again_nothing_is_done(went: dict[str, Result], step: str) -> None:
+    assert set(actions(went[step])) == {"present"}
+    assert (went[step]["changed"], went[step]["bytes_sent"]) == (False, 0)
+
+
+def test_a_name_comes_back_without_a_byte(went: dict[str, Result]) -> None:
+    assert actions(went["retag"]) == ["retag", "present"]
+    assert (went["retag"]["changed"], went["retag"]["bytes_sent"]) == (True, 0)
+
+
+def test_an_update_sends_what_is_missing(went: dict[str, Result], made: Bundles, name: str) -> None:
+    """One image under two names. Containerd's store does not tell which blobs it has, so all layers go there."""
+    image = made.packed["update"][APP2].image
+    missing = image.layers if ENGINES[name].kind == "containerd" else image.layers[-1:]
+    assert actions(went["update"]) == ["load", "load"]
+    assert went["update"]["bytes_sent"] == lacking(went["update"]) == sum(layer.blob.size for layer in missing)
+    assert went["run update"]["stdout"] == "app two"
+
+
+def test_a_name_moves_to_another_image(went: dict[str, Result], made: Bundles, name: str) -> None:
+    (moved,) = went["moved"]["images"]
+    before = made.packed["first"][APP1].image
+    assert moved["before"] == (before.manifest if ENGINES[name].kind == "containerd" else before.config).digest
+    assert (moved["action"], went["run moved"]["stdout"]) == ("load", "app one again")
+
+
+def test_of_several_platforms_comes_the_engines_own(went: dict[str, Result], made: Bundles) -> None:
+    """From an index with another platform and an attestation."""
+    (image,) = went["several"]["images"]
+    assert image["digest"] == made.packed["several"][SEVERAL].image.manifest.digest
+    assert went["run several"]["stdout"] == "several"
+
+
+def test_another_platform_is_refused_in_words(went: dict[str, Result]) -> None:
+    refused = went["foreign"]
+    assert refused["failed"]
+    assert f"{FOREIGN} is for linux/arm64, and this host's engine runs linux/amd64" in refused["msg"], refused["msg"]
+
+
+def test_an_image_runs_by_its_digest_with_no_registry_in_reach(went: dict[str, Result], name: str) -> None:
+    """By the registry's digest, but on graph drivers: there that is in vain, and the image ID does it."""
+    assert went["by id"]["stdout"] == "app one"
+    in_vain = bool(went["by id"]["stderr"])
+    assert in_vain == (ENGINES[name].kind == "graph"), went["by id"]["stderr"]
+
+
+def test_nothing_else_is_left(went: dict[str, Result]) -> None:
+    names = Counter(line for line in went["list"]["stdout"].splitlines() if not line.startswith("<none>"))
+    assert names == Counter(["app:v1", "app:v2", "app:current", "tool:v1", "kept:v1", "several:v1"])
+
+
+@pytest.mark.parametrize("name", ["podman", "podman-rootless"])
+def test_what_an_engine_refuses_without_its_layers_is_sent_whole(
+    journey: dict[str, dict[str, Result]], engines: Engines, made: Bundles, name: str, tmp_path: Path
+) -> None:
+    """Podman has the base, and does not know that it has it under the digest of the bundle's blob."""
+    base = images.layer(f"unknown base {uuid.uuid4()}")
+    reference, other = f"{LIBRARY}/unknown:v1", Archive(f"{LIBRARY}/unknown:base", [base], plain)
+    made.make(f"unknown {name}", lambda store: [bundles.pack(store, reference, [base, images.layer("top")])])
+    engines.connect(name).load(iter([other.data()]))
+    rootless = ENGINES[name].socket == ROOTLESS
+    arguments = {**made.arguments(f"unknown {name}"), **(AS_USER if rootless else {})}
+    ansible = engines.ansible(tmp_path)
+    predicted, loaded, again = (
+        result["podman"]
+        for check in (["--check"], [])
+        for result in ansible.play(
+            "podman", [task("image_preload", arguments, become=not rootless)] * (2 - len(check)), *check
+        )
+    )
+    assert [run["changed"] for run in (predicted, loaded, again)] == [True, True, False], loaded
+    assert "refused the images without layers that it has" in loaded["warnings"][0]
+    layers = made.packed[f"unknown {name}"][reference].image.layers
+    assert predicted["bytes"]["send"] == layers[-1].blob.size
+    assert loaded["bytes_sent"] == sum(layer.blob.size for layer in layers)
