@@ -17,7 +17,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
-from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError
+from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
@@ -35,6 +35,12 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Su
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
 
 _MODULE = "airlift.registry.image_preload"
+# Ansible would say this too, but not what to do.
+_NO_ASYNC = InputError(
+    "image_preload sends from the controller, so it cannot run with async",
+    "Take async and poll away; no connection has to last. The keyword timeout bounds the time of a host, "
+    "and more forks or strategy: free keep hosts from waiting for each other.",
+)
 
 
 class ModuleFailed(Exception):
@@ -49,9 +55,11 @@ class ActionModule(ActionBase):
     """Preload one host."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
         host = self._task_vars["inventory_hostname"]
+        if self._task.async_val:
+            return _failed(host, _NO_ASYNC)
+        super().run(tmp, task_vars)
         try:
             return self._preload(host)
         except ModuleFailed as error:

@@ -21,5 +21,5 @@ options:
     type: int
     default: 60
 requirements:
-  - The Docker SDK for Python (C(docker), Debian's C(python3-docker)).
+  - The Docker SDK for Python (C(docker), Debian's C(python3-docker)), or its wheels, brought by the playbook C(airlift.registry.prepare).
 """

@@ -16,16 +16,7 @@ from contextlib import contextmanager, suppress
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, EngineError, HostError
 from ansible_collections.airlift.registry.plugins.module_utils._platform import of_machine
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
-
-try:
-    import docker
-    import docker.errors
-    import urllib3.exceptions
-except ImportError as _error:
-    docker = None
-    SDK_ERROR: str | None = str(_error)
-else:
-    SDK_ERROR = None
+from ansible_collections.airlift.registry.plugins.module_utils._sdk import SDK_ERROR, docker, urllib3
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONTAINERD_STORE = "io.containerd.snapshotter.v1"
@@ -129,7 +120,8 @@ class Engine:
         if docker is None:
             raise HostError(
                 f"The Docker SDK for Python is missing from the host's Python ({SDK_ERROR})",
-                "Install the package python3-docker, or set ansible_python_interpreter to a Python that has it.",
+                "Install the package python3-docker, or set ansible_python_interpreter to a Python that has it, "
+                "or bring its wheels with the playbook airlift.registry.prepare.",
             )
         with self._errors("answer"):
             return docker.APIClient(base_url=self.host, version="auto", timeout=timeout)

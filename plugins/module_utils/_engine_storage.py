@@ -16,10 +16,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
-
-# Engine tells that the SDK is missing, before anything here is used.
-with suppress(ImportError):
-    import docker.errors
+from ansible_collections.airlift.registry.plugins.module_utils._sdk import docker
 
 _DF_TYPES_API = (1, 42)  # the first API version that can be asked for the disk usage of images alone, which is quick
 _CONFLICT = 409  # what engines answer when an image is in use

@@ -24,6 +24,11 @@ extends_documentation_fragment:
   - airlift.registry._identity
   - airlift.registry._trust
 attributes:
+  async:
+    description: Can be run with the keyword C(async).
+    support: none
+    details:
+      - It sends from the controller. The keyword C(timeout) bounds the time of a host.
   check_mode:
     support: full
     details:
