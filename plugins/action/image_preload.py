@@ -214,7 +214,7 @@ def _request(found: Survey) -> dict[str, t.Any]:
 
 def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:
     plan = found.plan
-    identities = {image["name"]: {"id": image["id"], "digest": image["digest"]} for image in plan["images"]}
+    identities = {image["name"]: {key: image[key] for key in ("id", "digest", "reference")} for image in plan["images"]}
     return {
         "changed": is_change(plan),
         "to_do": _has_work(found),

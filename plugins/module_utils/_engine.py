@@ -46,6 +46,7 @@ class Engine:
             "api_version": self._docker.api_version,
             "driver": self._info.get("Driver", ""),
             "store": store,
+            "proves_content": store == "containerd" and self._api() >= _MANIFESTS_API,
             "platform": of_machine(self._info.get("OSType", ""), self._info.get("Architecture", "")),
             "storage_path": self._storage_path(store),
         }
@@ -64,7 +65,7 @@ class Engine:
         return [image for image in found if image]
 
     def inspect(self, name: str) -> dict[str, t.Any] | None:
-        """One image: C(id), C(tags), C(layers) (diffIDs) and whether it is C(whole); nothing when there is none."""
+        """One image: C(id), C(tags) and C(digests) (full references), C(layers) (diffIDs), whether it is C(whole); nothing when there is none."""
         with self._errors(f"inspect {name}"):
             try:
                 answer = self._docker.inspect_image(name)
@@ -74,6 +75,9 @@ class Engine:
         return {
             "id": answer["Id"],
             "tags": sorted(normalize(tag) for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
+            "digests": sorted(
+                normalize(name) for name in answer.get("RepoDigests") or () if not name.startswith("<none>")
+            ),
             "layers": layers,
             "whole": bool(layers) and self._is_unpacked(name),
         }
@@ -128,7 +132,7 @@ class Engine:
 
     def _is_unpacked(self, name: str) -> bool:
         """Whether the containerd store has all of the image and has unpacked it; graph drivers list no other images."""
-        if self.description()["store"] != "containerd" or self._api() < _MANIFESTS_API:
+        if not self.description()["proves_content"]:
             return True
         url = f"{self._docker.base_url}/v{self._docker.api_version}/images/{name}/json"
         with self._errors(f"inspect the manifests of {name}"):

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._oci import Descriptor, chain_ids
-from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
+from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, repository_of
 
 # No registry can have this name (RFC 2606), so nothing is ever pulled from it or pushed to it by mistake.
 _TEMPORARY = "airlift.invalid/preload"
@@ -23,7 +23,7 @@ _TEMPORARY = "airlift.invalid/preload"
 def make_plan(images: t.Sequence[Image], snapshot: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Plan the images for the host of I(snapshot).
 
-    Returns C(images) (each with its action C(present), C(retag) or C(load), the reason, and its layers with their actions
+    Returns C(images) (each with its action C(present), C(retag) or C(load), the reason, its C(reference), and its layers with their actions
     C(present), C(staged) or C(send)), C(blobs) to send in order, C(bytes) by action, and C(leftovers) of a run that was
     killed (temporary tags, and staged blobs that nothing waits for). A snapshot that is C(distrusted) is of an engine that refused
     images without the layers that it has, so none is left out.
@@ -74,15 +74,40 @@ class _State:
         whole = [image for image in snapshot["images"] if image["whole"]]
         self.images = {image["id"] for image in whole}
         self.incomplete = {image["id"] for image in snapshot["images"]} - self.images
+        self.is_podman = snapshot["engine"]["product"] == "podman"
+        self.digests = {image["id"]: image["digests"] for image in whole}
         self.tags = {tag: image["id"] for image in snapshot["images"] for tag in image["tags"]}
         trusted = [] if snapshot.get("distrusted") else whole
         self.chains = {chain for image in trusted for chain in chain_ids(image["layers"])}
+        # A containerd store takes a layer from any image, if only that has it in the same compression: whether it has, the proof tells.
+        is_proven = snapshot["engine"]["proves_content"]
+        self.contents = {diff_id for image in trusted for diff_id in image["layers"]} if is_proven else set()
         self.staged: t.Mapping[str, int] = snapshot["staged"]
         self.to_send: dict[str, dict[str, t.Any]] = {}
 
     def expected_id(self, image: Image) -> str:
         """The ID that the engine will show: graph stores go by the config, containerd stores by the manifest."""
         return image.config.digest if self.is_graph else image.manifest.digest
+
+    def registry_digest(self, image: Image, is_loaded: bool) -> str:
+        """The digest by which the engine will know the image in its repository; empty when by none.
+
+        Graph drivers know digests of what was pulled only, by the repository that it came from. Podman knows those of what was loaded too, in every
+        repository that has a tag for the image.
+        """
+        if not self.is_graph or (self.is_podman and is_loaded):
+            return image.manifest.digest
+        known = self.digests.get(self.expected_id(image), ())
+        repository = repository_of(image.name)
+        here = {name.partition("@")[2] for name in known if self.is_podman or repository_of(name) == repository}
+        return next((found.digest for found in (image.manifest, image.target) if found.digest in here), "")
+
+    def reason_to_leave_out(self, image: Image, layer: Layer, chain: str) -> str:
+        """Why the engine needs no copy of a layer of an image that it lacks; empty when it does."""
+        if self.is_graph:
+            return "the engine has this layer above the same base" if chain in self.chains else ""
+        is_there = layer.diff_id in self.contents and self.expected_id(image) not in self.incomplete
+        return "an image of the engine has this layer" if is_there else ""
 
 
 def _plan_image(image: Image, state: _State) -> dict[str, t.Any]:
@@ -99,12 +124,19 @@ def _plan_image(image: Image, state: _State) -> dict[str, t.Any]:
     else:
         action, reason = "retag", "the engine has this image without this name"
     chains = chain_ids([layer.diff_id for layer in image.layers])
-    layers = [_plan_layer(layer, chain, action, state) for layer, chain in zip(image.layers, chains)]
+    there = [
+        state.reason_to_leave_out(image, layer, chain) if action == "load" else "its image is there"
+        for layer, chain in zip(image.layers, chains)
+    ]
+    layers = [_plan_layer(layer, reason, state) for layer, reason in zip(image.layers, there)]
+    digest = state.registry_digest(image, is_loaded=action == "load")
     return {
         "name": image.name,
         "id": image_id,
         "digest": image.manifest.digest,
         "config": image.config.digest,
+        "by_digest": bool(digest),
+        "reference": f"{repository_of(image.name)}@{digest}" if digest else image_id,
         "before": before,
         "action": action,
         "reason": reason,
@@ -112,12 +144,11 @@ def _plan_image(image: Image, state: _State) -> dict[str, t.Any]:
     }
 
 
-def _plan_layer(layer: Layer, chain: str, image_action: str, state: _State) -> dict[str, t.Any]:
+def _plan_layer(layer: Layer, there: str, state: _State) -> dict[str, t.Any]:
+    """Plan a layer; I(there) is the reason why the engine has it already, or empty."""
     blob = layer.blob
-    if image_action != "load":
-        action, reason = "present", "its image is there"
-    elif state.is_graph and chain in state.chains:
-        action, reason = "present", "the engine has this layer above the same base"
+    if there:
+        action, reason = "present", there
     elif state.staged.get(blob.digest) == blob.size:
         action, reason = "staged", "an earlier run left it in staging"
     elif blob.digest in state.to_send:

@@ -159,7 +159,11 @@ reasons:
       problem: "The disk of staging is too small: /var/lib/airlift/staging has 1048576 bytes free and 48211002 are needed"
       next_step: Make room there (docker image prune, or a larger disk) and run this again; nothing was changed.
 images:
-  description: Each image, what was done, and why.
+  description:
+    - Each image, what was done, and why.
+    - C(reference) names the image for good, whatever becomes of its tag, with no registry in reach. It is the repository with the registry's digest where
+      the engine keeps that (C(by_digest)), as the containerd image store and podman do. It is the image ID elsewhere, since a graph driver knows no digest
+      of an image that was loaded and not pulled.
   returned: success
   type: list
   elements: dict
@@ -167,18 +171,21 @@ images:
     - name: docker.io/library/app:1.4
       id: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
       digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      by_digest: false
+      reference: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
       before: null
       action: load
       reason: the engine has no image sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
       layers: []
 images_by_name:
-  description: The same by name, full and short, with C(id) and C(digest) only.
+  description: The same by name, full and short, with C(id), C(digest) and C(reference) only.
   returned: success
   type: dict
   sample:
     app:1.4:
       id: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
       digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      reference: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
 bytes:
   description: Bytes of compressed layers that were C(present) in the engine, C(staged) by an earlier try, and that the host lacked (C(send)).
   returned: success

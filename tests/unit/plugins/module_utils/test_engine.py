@@ -74,7 +74,13 @@ def test_says_what_it_is_by_what_it_answers(tmp_path: Path, info: dict[str, t.An
 
 def test_lists_images_by_full_names(engine: Engine) -> None:
     assert engine.images() == [
-        {"id": ID, "tags": ["docker.io/library/app:v1", "registry.example.com/app:v1"], "layers": [DIFF], "whole": True}
+        {
+            "id": ID,
+            "tags": ["docker.io/library/app:v1", "registry.example.com/app:v1"],
+            "digests": [],
+            "layers": [DIFF],
+            "whole": True,
+        }
     ]
 
 

@@ -57,6 +57,7 @@ def on_host(found: Image, *tags: str, store: str = "graph") -> dict[str, t.Any]:
     return {
         "id": found.config.digest if store == "graph" else found.manifest.digest,
         "tags": [f"docker.io/library/{tag}" if "/" not in tag else tag for tag in tags],
+        "digests": [],
         "layers": [layer.diff_id for layer in found.layers],
         "whole": True,
     }
@@ -66,10 +67,15 @@ def host(
     *images: dict[str, t.Any], staged: t.Mapping[str, int] | None = None, store: str = "graph"
 ) -> dict[str, t.Any]:
     return {
-        "engine": {"store": store},
+        "engine": {"product": "docker", "store": store, "proves_content": store == "containerd"},
         "images": list(images),
         "staged": {blob(name): size for name, size in (staged or {}).items()},
     }
+
+
+def blind(found: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The same host with an API that does not tell whether an image's content is there."""
+    return {**found, "engine": {**found["engine"], "proves_content": False}}
 
 
 def actions(plan: dict[str, t.Any]) -> list[tuple[str, list[str]]]:
@@ -106,8 +112,12 @@ TABLE = [
     pytest.param(host(staged={"base": 1001}), [V1], [("load", [S, S])], [("base", 0), ("top", 0)], True, id="more than the layer is staged"),
     pytest.param(host(on_host(V1, "app:v1"), on_host(TOOL, "tool:v1")), [V1, V2, TOOL], [(P, [P, P]), ("load", [P, S]), (P, [P, P])], [("new", 0)], True, id="each image by itself"),
     pytest.param(host(on_host(V1, "app:v1", store="containerd"), store="containerd"), [V1], [(P, [P, P])], [], False, id="containerd store, all is there"),
-    pytest.param(host(on_host(V1, "app:v1", store="containerd"), store="containerd"), [V2], [("load", [S, S])], [("base", 0), ("new", 0)], True, id="containerd store, an unpacked layer is no blob"),
-    pytest.param(host(on_host(V1, "app:v1"), store="containerd"), [V1], [("load", [S, S])], [("base", 0), ("top", 0)], True, id="containerd store goes by the manifest"),
+    pytest.param(host(on_host(V1, "app:v1", store="containerd"), store="containerd"), [V2], [("load", [P, S])], [("new", 0)], True, id="containerd store, an update sends one layer"),
+    pytest.param(host(on_host(image("x", ["top", "base"]), store="containerd"), store="containerd"), [V1], [("load", [P, P])], [], True, id="containerd store, the same layers above another base count"),
+    pytest.param(blind(host(on_host(V1, "app:v1", store="containerd"), store="containerd")), [V2], [("load", [S, S])], [("base", 0), ("new", 0)], True, id="containerd store that cannot prove its content, an unpacked layer is no blob"),
+    pytest.param(host(on_host(V1, "app:v1", store="containerd"), {**on_host(V2, "app:v2", store="containerd"), "whole": False}, store="containerd"), [V2], [("load", [S, S])], [("base", 0), ("new", 0)], True, id="containerd store, an image that lacks content gets all of it"),
+    pytest.param({**host(on_host(V1, "app:v1", store="containerd"), store="containerd"), "distrusted": True}, [V2], [("load", [S, S])], [("base", 0), ("new", 0)], True, id="containerd store, its layers are in another compression"),
+    pytest.param(host(on_host(V1, "app:v1"), store="containerd"), [V1], [("load", [P, P])], [], True, id="containerd store goes by the manifest"),
 ]  # fmt: skip
 
 
@@ -139,6 +149,34 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
     assert not _plan.is_change(plan)
     assert plan["blobs"] == []
     assert plan["bytes"]["send"] == 0
+
+
+def pulled(repository: str) -> dict[str, t.Any]:
+    """V1 as an engine has it that pulled it from there."""
+    return {**on_host(V1, "app:v1"), "digests": [f"{repository}@{V1.manifest.digest}"]}
+
+
+APP = "docker.io/library/app"
+BY_DIGEST, BY_ID = f"{APP}@{V1.manifest.digest}", V1.config.digest
+
+
+@pytest.mark.parametrize(
+    ("product", "snapshot", "reference"),
+    [
+        pytest.param("docker", host(), BY_ID, id="graph drivers know no digest of what is loaded"),
+        pytest.param("docker", host(on_host(V1, "app:v1")), BY_ID, id="nor of what was loaded"),
+        pytest.param("docker", host(pulled(APP)), BY_DIGEST, id="but of what was pulled"),
+        pytest.param("docker", host(pulled("registry.example.com/app")), BY_ID, id="in that repository only"),
+        pytest.param("docker", host(store="containerd"), BY_DIGEST, id="containerd store"),
+        pytest.param("podman", host(), BY_DIGEST, id="podman, loaded"),
+        pytest.param("podman", host(pulled("localhost/app")), BY_DIGEST, id="podman, in any repository"),
+        pytest.param("podman", host(on_host(V1, "app:v1")), BY_ID, id="podman, loaded by somebody else as it likes"),
+    ],
+)
+def test_says_by_what_reference_an_image_never_moves(product: str, snapshot: dict[str, t.Any], reference: str) -> None:
+    snapshot = {**snapshot, "engine": {**snapshot["engine"], "product": product}}
+    (entry,) = _plan.make_plan([V1], snapshot)["images"]
+    assert (entry["by_digest"], entry["reference"]) == (reference == BY_DIGEST, reference)
 
 
 def test_says_what_a_name_meant_before() -> None:

@@ -66,11 +66,15 @@ def engine(**changes: str) -> dict[str, str]:
 def host(*images: Image, staged: t.Mapping[str, int] | None = None) -> dict[str, t.Any]:
     """A host that has some images under their names."""
     listed = [
-        {"id": found.config.digest, "tags": [found.name], "layers": [layer.diff_id for layer in found.layers], "whole": True}
+        {"id": found.config.digest, "tags": [found.name], "digests": [], "layers": [layer.diff_id for layer in found.layers], "whole": True}
         for found in images
     ]  # fmt: skip
     staged = {digest_of(name.encode()): size for name, size in (staged or {}).items()}
-    return {"engine": {"store": "graph"}, "images": listed, "staged": staged}
+    return {
+        "engine": {"product": "docker", "store": "graph", "proves_content": False},
+        "images": listed,
+        "staged": staged,
+    }
 
 
 def disk(**changes: t.Any) -> dict[str, t.Any]:

@@ -51,7 +51,8 @@ def image(name: str, layers: t.Sequence[str]) -> Image:
 names = st.sampled_from(["app:1", "app:2", "tool:1"])
 stacks = st.lists(st.sampled_from(sorted(SIZES)), min_size=1, max_size=4)
 wanted = st.lists(st.builds(image, names, stacks), min_size=1, max_size=3, unique_by=lambda found: found.name)
-stores = st.sampled_from(["graph", "containerd"])
+BLIND = "containerd, before the API that proves its content"
+stores = st.sampled_from(["graph", "containerd", BLIND])
 
 
 def snapshot(
@@ -62,13 +63,14 @@ def snapshot(
         {
             "id": image_id,
             "tags": sorted(tag for tag, target in tags.items() if target == image_id),
+            "digests": [],
             "layers": [layer.diff_id for layer in found.layers],
             "whole": True,
         }
         for image_id, found in images.items()
     ]
     return {
-        "engine": {"store": store},
+        "engine": {"product": "docker", "store": store.partition(",")[0], "proves_content": store == "containerd"},
         "images": listed,
         "staged": dict(staged),
     }
@@ -98,13 +100,15 @@ def lacking(
         for image in images.values()
         for depth in range(len(image.layers))
     }
+    contents = {layer.diff_id for image in images.values() for layer in image.layers}
     missing = set()
     for image in found:
         if identity(store, image) in images:
             continue
         for depth, layer in enumerate(image.layers):
             has_stack = store == "graph" and tuple(entry.diff_id for entry in image.layers[: depth + 1]) in stacks
-            if not has_stack and staged.get(layer.blob.digest) != layer.blob.size:
+            is_there = has_stack or (store == "containerd" and layer.diff_id in contents)
+            if not is_there and staged.get(layer.blob.digest) != layer.blob.size:
                 missing.add(layer.blob.digest)
     return missing
 
