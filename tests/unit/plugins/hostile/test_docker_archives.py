@@ -9,10 +9,12 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import lzma
 import typing as t
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from ansible_collections.airlift.registry.tests.unit.plugins.hostile.conftest import Refuses
 from ansible_collections.airlift.registry.tests.unit.plugins.hostile.test_bundles import (
@@ -96,15 +98,37 @@ def squeezed(name: bytes, size: int, first: bytes = b"") -> bytes:
     return gzip.compress(header(name, size) + first + bytes(size - len(first)) + END, 1)
 
 
+def wide_window() -> bytes:
+    """A zstd frame whose header names a window of 1 GiB (zstd format, "Window_Descriptor")."""
+    return b"\x28\xb5\x2f\xfd\x00" + bytes([20 << 3]) + bytes(100)
+
+
 @pytest.mark.parametrize(
-    ("data", "problem"),
+    ("make", "problem"),
     [
-        pytest.param(squeezed(b"manifest.json", 150 * MIB, b"["), "no manifest.json", id="a manifest"),
-        pytest.param(squeezed(b"blobs/sha256/" + b"a" * 64, 150 * MIB, b"{"), "no manifest.json", id="a config"),
-        pytest.param(gzip.compress(gzip.compress(WHOLE)), "is no archive", id="twice compressed"),
-        pytest.param(gzip.compress(bytes(150 * MIB), 1), "no manifest.json", id="nothing"),
-        pytest.param(tar(blobs_archive(Saved([gzip.compress(bytes(150 * MIB), 1)]))), "are not those", id="a layer"),
+        pytest.param(lambda: squeezed(b"manifest.json", 150 * MIB, b"["), "no manifest.json", id="a manifest"),
+        pytest.param(
+            lambda: squeezed(b"blobs/sha256/" + b"a" * 64, 150 * MIB, b"{"), "no manifest.json", id="a config"
+        ),
+        pytest.param(lambda: gzip.compress(gzip.compress(WHOLE)), "is no archive", id="twice compressed"),
+        pytest.param(lambda: gzip.compress(bytes(150 * MIB), 1), "no manifest.json", id="nothing"),
+        pytest.param(lambda: zstandard.compress(bytes(150 * MIB)), "no manifest.json", id="nothing, by zstd"),
+        pytest.param(lambda: lzma.compress(bytes(150 * MIB), preset=0), "no manifest.json", id="nothing, by xz"),
+        pytest.param(
+            lambda: zstandard.compress(squeezed(b"manifest.json", 150 * MIB, b"[")),
+            "is no archive",
+            id="a manifest, twice compressed",
+        ),
+        pytest.param(wide_window, "bytes of memory to decompress", id="a window of 1 GiB, by zstd"),
+        pytest.param(
+            lambda: lzma.compress(bytes(MIB), filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]),
+            "bytes of memory to decompress",
+            id="a dictionary of 1 GiB, by xz",
+        ),
+        pytest.param(
+            lambda: tar(blobs_archive(Saved([gzip.compress(bytes(150 * MIB), 1)]))), "are not those", id="a layer"
+        ),
     ],
 )
-def test_a_bomb(refuses_archive: RefusesArchive, data: bytes, problem: str) -> None:
-    refuses_archive([data], problem)
+def test_a_bomb(refuses_archive: RefusesArchive, make: t.Callable[[], bytes], problem: str) -> None:
+    refuses_archive([make()], problem)
