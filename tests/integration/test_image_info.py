@@ -95,7 +95,7 @@ def named(result: Result, name: str) -> dict[str, t.Any]:
 
 
 @every_engine
-@pytest.mark.parametrize("name", [APP1, APP2, BUILT])
+@pytest.mark.parametrize("name", [APP1, APP2, BUILT], ids=["app:v1", "app:v2", "built:1"])
 def test_history_is_what_the_engine_itself_prints(
     lab: Lab, told: t.Callable[[str], Result], host: str, name: str
 ) -> None:
