@@ -258,3 +258,32 @@ def test_what_an_engine_refuses_without_its_layers_is_sent_whole(
     found = engines.connect(name).inspect(reference)
     assert found is not None
     assert (found["id"], found["whole"]) == (loaded["images"][0]["id"], True)
+
+
+@pytest.fixture(scope="module")
+def plain_tar(made: Bundles) -> Path:
+    """A bundle in one file, of images that no other test has."""
+    layers = images.layer("plain base")
+    made.make(
+        "plain.tar",
+        lambda store: [
+            bundles.pack(store, f"{LIBRARY}/{name}:v1", [layers, images.runnable(name)], **SAY)
+            for name in ("plain", "simple")
+        ],
+    )
+    return made.directory / "plain.tar"
+
+
+def test_docker_load_alone_reads_a_bundle(engines: Engines, plain_tar: Path, name: str) -> None:
+    """With nothing of ours on the host."""
+    target = ENGINES[name]
+    docker = f"docker -H unix://{target.socket}"
+    engines.lab.copy(target.host, str(plain_tar), "/tmp/plain.tar")
+    try:
+        engines.lab.run(target.host, f"{docker} load -i /tmp/plain.tar")
+        for image in ("plain", "simple"):
+            assert engines.lab.run(target.host, f"{docker} run --rm --network none {LIBRARY}/{image}:v1") == image
+    finally:
+        engines.lab.run(
+            target.host, f"rm /tmp/plain.tar; {docker} rmi {LIBRARY}/plain:v1 {LIBRARY}/simple:v1", check=False
+        )
