@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.tests.bench.support import LAB, run, timed
+from ansible_collections.airlift.registry.tests.bench.support import LAB, contest, run, timed
+from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
+from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
 NAME = f"bench-{os.getpid()}"
 HOST = "shop1"
@@ -47,10 +49,10 @@ class Site:
     def preload(self, tag: str) -> int:
         """Bundle and preload; the bytes of layers that crossed."""
         bundle = self.work / f"{tag}.tar"
-        images = json.dumps({"bundle_images": [f"docker-daemon:airlift-lab/app:{tag}"]})
+        wanted = json.dumps({"bundle_images": [f"docker-daemon:airlift-lab/app:{tag}"]})
         run(
             f"ansible-playbook airlift.registry.bundle -e bundle_path={bundle}"
-            f" -e bundle_signing_key={self.work}/key -e '{images}'"
+            f" -e bundle_signing_key={self.work}/key -e '{wanted}'"
         )
         run(
             f"ansible-playbook -i {self.state}/inventory.yml airlift.registry.preload -e preload_bundle={bundle}"
@@ -95,6 +97,21 @@ def test_cold_update_and_nothing_new(site: Site) -> None:
     lacking = layer_bytes(site.work / "v2.tar")
     print(f"bytes sent over the compressed bytes that were lacking: {update_bytes / lacking:.3f}")
     assert update_bytes == lacking
+
+
+def test_a_host_that_has_everything(site: Site) -> None:
+    """A hundred images in the bundle: one module run, no blob, at most a second beyond a ping."""
+    names = [f"docker.io/library/many{number}:v1" for number in range(100)]
+    base = images.layer("many base")
+    signer = Signer(site.work / "key", site.work / "signers")
+    bundles.make_bundle(site.work / "many.tar", signer, {name: [base, images.layer(name)] for name in names})
+    arguments = f"path={site.work}/many.tar allowed_signers={site.work}/signers"
+    preload = f"ansible -i {site.state}/inventory.yml -b -m airlift.registry.image_preload -a '{arguments}' {HOST}"
+    assert '"changed": true' in run(preload)
+    assert '"changed": false' in run(preload)
+    times = contest({"ping": site.ping, "preload": lambda: run(preload)}, rounds=5)
+    beyond = times["preload"] - times["ping"]
+    print(f"\n100 images that are there: preload {times['preload']:.2f} s, ping {times['ping']:.2f} s, {beyond:+.2f} s")
 
 
 def layer_bytes(bundle: Path) -> int:
