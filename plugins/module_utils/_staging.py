@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import typing as t
 from contextlib import suppress
 
@@ -31,6 +32,26 @@ class Staging:
 
     def __init__(self, path: str) -> None:
         self.path = path
+
+    def check(self) -> None:
+        """Raise HostError when the directory is there and others have, or may have, put something into it.
+
+        Who may write there can leave a link where a layer is going to be written, to any file that this user may overwrite.
+        """
+        try:
+            status = os.lstat(self.path)
+        except FileNotFoundError:
+            return
+        if (
+            stat.S_ISDIR(status.st_mode)
+            and status.st_uid == os.geteuid()
+            and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        ):
+            return
+        raise HostError(
+            f"The staging directory {self.path} is not only this user's: it is a link, belongs to another user, or others may write to it",
+            "Remove it, or name another directory with staging_path; nothing was changed.",
+        )
 
     def blobs(self) -> dict[str, int]:
         """The bytes that are there of each blob, by digest."""

@@ -69,7 +69,7 @@ options:
     default: 0
   staging_path:
     description:
-      - A directory on the host for blobs that are on their way. Only the user of the task may read it.
+      - A directory on the host for blobs that are on their way. It belongs to the user of the task and nobody else may write to it, or it is refused.
     type: path
     default: /var/lib/airlift/staging
   platform:
@@ -256,6 +256,7 @@ class Preloader:
 
     def snapshot(self) -> dict[str, t.Any]:
         """What this host has: its engine, images, staged blobs, free disk, and what it noted of earlier bundles."""
+        self.staging.check()
         engine = self.engine.description()
         return {
             "engine": engine,
@@ -331,6 +332,7 @@ class Preloader:
     def _lock(self) -> t.Iterator[None]:
         """Two controllers may want the same host at the same time; the second waits."""
         os.makedirs(self.staging.path, mode=0o700, exist_ok=True)
+        self.staging.check()
         handle = os.open(self.staging.path, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -55,7 +55,9 @@ class Push:
         self._limit = bandwidth_limit
 
     def send(self, blobs: t.Sequence[Blob], staging_path: str, progress: Progress) -> None:
-        self._check(f"umask 077 && mkdir -p {shlex.quote(staging_path)}", None)
+        path = shlex.quote(staging_path)
+        # The module has looked at it; since then it may have been made by somebody else.
+        self._check(f"umask 077 && mkdir -p {path} && [ -O {path} ] && [ ! -L {path} ]", None)
         for blob in blobs:
             self._send_blob(blob, f"{staging_path}/{hex_of(blob.digest)}", progress)
 

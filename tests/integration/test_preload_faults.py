@@ -276,7 +276,7 @@ def test_the_module_is_killed_while_the_engine_loads(
 
 @contextmanager
 def small_disk(lab: Lab, host: str, path: str, megabytes: int) -> t.Iterator[None]:
-    lab.run(host, f"mkdir -p {path} && mount -t tmpfs -o size={megabytes}m tmpfs {path}")
+    lab.run(host, f"mkdir -p {path} && mount -t tmpfs -o mode=0700,size={megabytes}m tmpfs {path}")
     try:
         yield
     finally:
@@ -304,6 +304,29 @@ def test_staging_fills_up_on_the_way(lab: Lab, ansible: Ansible, host: str, big_
         assert lab.images(host) == {}
         result = assert_converges(lab, ansible, host, big_arguments)
         assert result["resumed_bytes"] == staged > 2 * MB
+
+
+def test_staging_that_somebody_else_made(
+    lab: Lab, ansible: Ansible, host: str, tiny: Path, tiny_arguments: dict[str, t.Any]
+) -> None:
+    """With a link where a layer would be written: what it leads to is not touched."""
+    blob = layer_blob(tiny, 1).name
+    lab.run(
+        host,
+        "rm -rf /tmp/theirs && mkdir /tmp/theirs && echo kept > /etc/airlift-kept"
+        f" && ln -s /etc/airlift-kept /tmp/theirs/{blob} && chown -R ops /tmp/theirs",
+    )
+    refused = ansible.preload(host, {**tiny_arguments, "staging_path": "/tmp/theirs"})
+    assert_refused(refused, host, "The staging directory /tmp/theirs is not only this user's", "nothing was changed")
+    assert lab.run(host, "cat /etc/airlift-kept") == "kept"
+    assert lab.images(host) == {}
+    assert_converges(lab, ansible, host, tiny_arguments)
+
+
+def test_a_full_tmp(lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any]) -> None:
+    with small_disk(lab, host, "/tmp", 1):
+        lab.run(host, "chmod 1777 /tmp; cat /dev/zero > /tmp/full 2>/dev/null", check=False)
+        assert_converges(lab, ansible, host, big_arguments)
 
 
 @pytest.fixture
@@ -383,6 +406,17 @@ def test_the_connection_is_cut_again_and_again(
     assert cuts >= 6
     assert result["bytes_sent"] == result["bytes"]["send"]
     assert_converges(lab, ansible, host, big_arguments)
+
+
+def test_sshd_is_killed_on_the_way(lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any]) -> None:
+    """The server and all its sessions; systemd brings it back, and the run goes on."""
+    run = ansible.start(host, [task("image_preload", {**big_arguments, "bandwidth_limit": 3 * MB})])
+    eventually(lambda: lab.staged(host) > 2 * MB, "the transfer")
+    lab.run(host, "pkill -KILL sshd; systemctl restart ssh")
+    result = run.result(host)
+    assert not result.get("failed"), result
+    again = ansible.preload(host, big_arguments)
+    assert (again["changed"], again["bytes_sent"]) == (False, 0)
 
 
 def test_the_controller_is_killed_on_the_way(

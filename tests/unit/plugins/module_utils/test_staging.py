@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,34 @@ def test_the_disk_is_that_of_the_nearest_directory_that_exists(tmp_path: Path) -
     assert answer["staging_free"] == answer["engine_free"] > 0
     assert answer["staging_path"] == str(tmp_path / "not/yet/there")
     assert disk("/dev/shm/airlift", "/proc")["shared"] is False
+
+
+def test_a_directory_of_ones_own_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir(mode=0o755)
+    for name in ("own", "not yet there"):
+        Staging(str(tmp_path / name)).check()
+
+
+def make_link(path: Path) -> None:
+    path.with_name("elsewhere").mkdir()
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def make_writable(path: Path) -> None:
+    path.mkdir()
+    path.chmod(0o1777)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make_link, id="a link"),
+        pytest.param(make_writable, id="others may write to it"),
+        pytest.param(Path.touch, id="a file"),
+    ],
+)
+def test_a_directory_that_others_may_have_prepared_is_refused(tmp_path: Path, make: t.Callable[[Path], None]) -> None:
+    make(tmp_path / "staging")
+    with pytest.raises(HostError, match="is not only this user's") as error:
+        Staging(str(tmp_path / "staging")).check()
+    assert "staging_path" in error.value.next_step
