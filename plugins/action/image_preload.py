@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
@@ -205,11 +206,20 @@ def _request(found: Survey) -> dict[str, t.Any]:
                 manifest_digest=image.manifest.digest,
                 config=bundle.files.read(blob_name(image.config.digest), MAX_DOCUMENT).decode(),
                 config_digest=image.config.digest,
+                **_index(bundle, image, entry["id"]),
                 diff_ids=[layer["diff_id"] for layer in entry["layers"]],
                 include=[layer["digest"] for layer in entry["layers"] if layer["action"] != "present"],
             )
         entries.append(request)
     return {"images": entries, "leftovers": found.plan["leftovers"], "record": found.record}
+
+
+def _index(bundle: Bundle, image: Image, image_id: str) -> dict[str, str]:
+    """The index, for an engine that shall know the image by it."""
+    if image.index is None or image.index.digest != image_id:
+        return {}
+    index = bundle.files.read(blob_name(image_id), MAX_DOCUMENT).decode()
+    return {"index": index, "index_digest": image_id}
 
 
 def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:

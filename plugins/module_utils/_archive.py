@@ -23,11 +23,12 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class ArchiveImage:
-    """An image in a thin archive, under the I(name) that the engine shall give it."""
+    """An image in a thin archive, under the I(name) that the engine shall give it. With an I(index) the name means that in the OCI layout."""
 
     name: str
     manifest: bytes
     config: bytes
+    index: bytes = b""
 
 
 def thin_archive(images: t.Sequence[ArchiveImage], layers: t.Mapping[str, str]) -> t.Iterator[bytes]:
@@ -46,9 +47,11 @@ def _documents(images: t.Sequence[ArchiveImage]) -> dict[str, bytes]:
     index, docker_manifest = [], []
     for image in images:
         manifest = _oci.parse_manifest(image.manifest, f"The manifest of {image.name}")
-        descriptor = _oci.Descriptor(manifest.media_type, _oci.digest_of(image.manifest), len(image.manifest))
         index.append(
-            {**descriptor.to_json(), "annotations": {NAME_ANNOTATION: image.name, _oci.REF_ANNOTATION: image.name}}
+            {
+                **_target(image, manifest.media_type).to_json(),
+                "annotations": {NAME_ANNOTATION: image.name, _oci.REF_ANNOTATION: image.name},
+            }
         )
         docker_manifest.append(
             {
@@ -57,13 +60,21 @@ def _documents(images: t.Sequence[ArchiveImage]) -> dict[str, bytes]:
                 "Layers": [_layout.blob_name(layer.digest) for layer in manifest.layers],
             }
         )
-        documents[_layout.blob_name(descriptor.digest)] = image.manifest
-        documents[_layout.blob_name(manifest.config.digest)] = image.config
+        for document in filter(None, (image.index, image.manifest, image.config)):
+            documents[_layout.blob_name(_oci.digest_of(document))] = document
     documents[_layout.INDEX] = _oci.canonical_json(
         {"schemaVersion": 2, "mediaType": _oci.OCI_INDEX, "manifests": index}
     )
     documents[_layout.DOCKER_MANIFEST] = _oci.canonical_json(docker_manifest)
     return documents
+
+
+def _target(image: ArchiveImage, media_type: str) -> _oci.Descriptor:
+    """What the name means: the index, or the manifest of I(media_type)."""
+    if not image.index:
+        return _oci.Descriptor(media_type, _oci.digest_of(image.manifest), len(image.manifest))
+    index_type = _oci.parse_document(image.index, f"The index of {image.name}").get("mediaType", _oci.OCI_INDEX)
+    return _oci.Descriptor(index_type, _oci.digest_of(image.index), len(image.index))
 
 
 def _file(name: str, path: str) -> t.Iterator[bytes]:

@@ -74,20 +74,27 @@ class _State:
         whole = [image for image in snapshot["images"] if image["whole"]]
         self.images = {image["id"] for image in whole}
         self.incomplete = {image["id"] for image in snapshot["images"]} - self.images
+        self.platform = snapshot["engine"]["platform"]
         self.is_podman = snapshot["engine"]["product"] == "podman"
         self.digests = {image["id"]: image["digests"] for image in whole}
         self.tags = {tag: image["id"] for image in snapshot["images"] for tag in image["tags"]}
         trusted = [] if snapshot.get("distrusted") else whole
         self.chains = {chain for image in trusted for chain in chain_ids(image["layers"])}
         # A containerd store takes a layer from any image, if only that has it in the same compression: whether it has, the proof tells.
-        is_proven = snapshot["engine"]["proves_content"]
-        self.contents = {diff_id for image in trusted for diff_id in image["layers"]} if is_proven else set()
+        self.is_proven = snapshot["engine"]["proves_content"]
+        self.contents = {diff_id for image in trusted for diff_id in image["layers"]} if self.is_proven else set()
         self.staged: t.Mapping[str, int] = snapshot["staged"]
         self.to_send: dict[str, dict[str, t.Any]] = {}
 
     def expected_id(self, image: Image) -> str:
-        """The ID that the engine will show: graph stores go by the config, containerd stores by the manifest."""
-        return image.config.digest if self.is_graph else image.manifest.digest
+        """The ID that the engine will show: graph stores go by the config, containerd stores by what the name means.
+
+        That may be an index, but only when the image is for the engine's own platform: of an index it unpacks no other.
+        """
+        if self.is_graph:
+            return image.config.digest
+        is_own = image.platform.split("/")[:2] == self.platform.split("/")[:2]
+        return (image.target if self.is_proven and is_own else image.manifest).digest
 
     def registry_digest(self, image: Image, is_loaded: bool) -> str:
         """The digest by which the engine will know the image in its repository; empty when by none.
@@ -95,7 +102,9 @@ class _State:
         Graph drivers know digests of what was pulled only, by the repository that it came from. Podman knows those of what was loaded too, in every
         repository that has a tag for the image.
         """
-        if not self.is_graph or (self.is_podman and is_loaded):
+        if not self.is_graph:
+            return self.expected_id(image)
+        if self.is_podman and is_loaded:
             return image.manifest.digest
         known = self.digests.get(self.expected_id(image), ())
         repository = repository_of(image.name)

@@ -290,8 +290,8 @@ class Preloader:
     def _verify(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
         """No byte goes to the engine before its digest is known to be the one that was signed."""
         for image in loads.values():
-            for kind in ("manifest", "config"):
-                if digest_of(image[kind].encode()) != image[f"{kind}_digest"]:
+            for kind in ("index", "manifest", "config"):
+                if kind in image and digest_of(image[kind].encode()) != image[f"{kind}_digest"]:
                     raise HostError(f"The {kind} of {image['name']} arrived damaged", "Run this again.")
             for digest in image["include"]:
                 self.staging.verify(digest, image["name"])
@@ -316,7 +316,12 @@ class Preloader:
 
     def _archive(self, loads: t.Mapping[str, dict[str, t.Any]]) -> t.Iterator[bytes]:
         images = [
-            ArchiveImage(temporary_name(image_id), image["manifest"].encode(), image["config"].encode())
+            ArchiveImage(
+                temporary_name(image_id),
+                image["manifest"].encode(),
+                image["config"].encode(),
+                image.get("index", "").encode(),
+            )
             for image_id, image in loads.items()
         ]
         layers = {digest: self.staging.file_of(digest) for image in loads.values() for digest in image["include"]}

@@ -18,6 +18,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _layout, _
 from ansible_collections.airlift.registry.plugins.module_utils._archive import ArchiveImage, thin_archive
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
+from ansible_collections.airlift.registry.tests.unit.plugins.support import images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
 
@@ -60,6 +61,22 @@ def test_has_both_faces_over_the_same_blobs(bundle: Bundle) -> None:
         assert index[number]["digest"] == image.manifest.digest
         assert index[number]["size"] == len(members[_layout.blob_name(image.manifest.digest)])
         assert set(index[number]["annotations"].values()) == {f"airlift.invalid/preload:{number}"}
+
+
+def test_a_name_may_mean_an_index() -> None:
+    config = images.config([images.layer("base")])
+    layer = _oci.Descriptor(_oci.OCI_LAYER_GZIP, "sha256:" + "a" * 64, 1)
+    manifest = _oci.image_manifest(_oci.Descriptor(_oci.OCI_CONFIG, _oci.digest_of(config), len(config)), [layer])
+    index = (
+        b'{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[]}'
+    )
+    data = b"".join(thin_archive([ArchiveImage("app:v1", manifest, config, index)], {}))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        found = {name: archive.extractfile(name).read() for name in archive.getnames()}  # type: ignore[union-attr]
+    (listed,) = json.loads(found["index.json"])["manifests"]
+    assert (listed["mediaType"], listed["size"]) == (_oci.DOCKER_INDEX, len(index))
+    assert found[_layout.blob_name(listed["digest"])] == index
+    assert {_layout.blob_name(_oci.digest_of(document)) for document in (manifest, config)} <= found.keys()
 
 
 def test_every_blob_is_what_its_name_says(bundle: Bundle) -> None:

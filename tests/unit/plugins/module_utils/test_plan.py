@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
@@ -67,7 +68,12 @@ def host(
     *images: dict[str, t.Any], staged: t.Mapping[str, int] | None = None, store: str = "graph"
 ) -> dict[str, t.Any]:
     return {
-        "engine": {"product": "docker", "store": store, "proves_content": store == "containerd"},
+        "engine": {
+            "product": "docker",
+            "platform": "linux/amd64",
+            "store": store,
+            "proves_content": store == "containerd",
+        },
         "images": list(images),
         "staged": {blob(name): size for name, size in (staged or {}).items()},
     }
@@ -177,6 +183,28 @@ def test_says_by_what_reference_an_image_never_moves(product: str, snapshot: dic
     snapshot = {**snapshot, "engine": {**snapshot["engine"], "product": product}}
     (entry,) = _plan.make_plan([V1], snapshot)["images"]
     assert (entry["by_digest"], entry["reference"]) == (reference == BY_DIGEST, reference)
+
+
+INDEX = Descriptor("application/vnd.oci.image.index.v1+json", digest_of(b"index"), 1)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "platform", "expected"),
+    [
+        pytest.param(host(store="containerd"), "linux/amd64", INDEX, id="containerd store"),
+        pytest.param(host(store="containerd"), "linux/arm64", V1.manifest, id="of another platform than the engine's"),
+        pytest.param(
+            blind(host(store="containerd")), "linux/amd64", V1.manifest, id="before the API that tells of its content"
+        ),
+        pytest.param(host(), "linux/amd64", V1.config, id="graph drivers"),
+    ],
+)
+def test_a_containerd_store_knows_an_image_by_its_index(
+    snapshot: dict[str, t.Any], platform: str, expected: Descriptor
+) -> None:
+    found = dataclasses.replace(V1, platform=platform, index=INDEX)
+    (entry,) = _plan.make_plan([found], snapshot)["images"]
+    assert entry["id"] == expected.digest
 
 
 def test_says_what_a_name_meant_before() -> None:

@@ -71,7 +71,7 @@ def host(*images: Image, staged: t.Mapping[str, int] | None = None) -> dict[str,
     ]  # fmt: skip
     staged = {digest_of(name.encode()): size for name, size in (staged or {}).items()}
     return {
-        "engine": {"product": "docker", "store": "graph", "proves_content": False},
+        "engine": {"product": "docker", "platform": "linux/amd64", "store": "graph", "proves_content": False},
         "images": listed,
         "staged": staged,
     }

@@ -70,7 +70,12 @@ def snapshot(
         for image_id, found in images.items()
     ]
     return {
-        "engine": {"product": "docker", "store": store.partition(",")[0], "proves_content": store == "containerd"},
+        "engine": {
+            "product": "docker",
+            "platform": "linux/amd64",
+            "store": store.partition(",")[0],
+            "proves_content": store == "containerd",
+        },
         "images": listed,
         "staged": dict(staged),
     }
