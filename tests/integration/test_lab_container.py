@@ -46,8 +46,10 @@ def test_script_that_fails_is_an_error_with_what_it_said(base: str, tmp_path: Pa
     assert containers(tmp_path) == []
 
 
+# Tests that run in the background have SIGINT ignored, and so would this process.
 WORKER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from lab.container import run_script
 image, directory = sys.argv[1], Path(sys.argv[2])
