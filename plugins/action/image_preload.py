@@ -18,11 +18,8 @@ from ansible.utils.display import Display
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
 from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
-from ansible_collections.airlift.registry.plugins.module_utils._image import Image
-from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
-from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
 from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change, leaves_out
 from ansible_collections.airlift.registry.plugins.module_utils._platform import parse_platform
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
@@ -32,8 +29,11 @@ from ansible_collections.airlift.registry.plugins.module_utils._restore import R
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
+from ansible_collections.airlift.registry.plugins.plugin_utils._request import request_of
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey, survey
-from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Transport
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push
+from ansible_collections.airlift.registry.plugins.plugin_utils._trip import Trip
 
 _MODULE = "airlift.registry.image_preload"
 # Ansible would say this too, but not what to do.
@@ -77,42 +77,71 @@ class ActionModule(ActionBase):
 
     def _preload(self, host: str) -> dict[str, t.Any]:
         started = time.monotonic()
-        arguments = self._task.args
-        bundles = [
-            load_bundle(
-                on_controller(path), on_controller(arguments.get("allowed_signers", "")), run_program, self._unlock
-            )
-            for path in as_list(arguments.get("path"))
-        ]
-        selected = choose_images(bundles, as_list(arguments.get("images")))
-        platform = parse_platform(arguments["platform"]) if arguments.get("platform") else ""
+        bundles = self._bundles()
+        trip = self._trip(host, bundles)
         snapshot = self._ask_host(None)
-        pool = Pool(bundles, _restorer())
-        found = survey(host, selected, snapshot, pool, platform)
-        warnings = self._judge(found)
-        sent = 0
+        found = trip.survey(snapshot)
+        trip.warnings += self._judge(found)
         if _has_work(found) and not self._task.check_mode:
-            sent = self._send(host, found.plan, pool, snapshot["disk"]["staging_path"])
-            refusal = self._load(found)
-            if refusal:
-                found = survey(host, selected, self._distrusted_snapshot(refusal), pool, platform)
-                warnings += [
-                    *self._judge(found),
-                    f"The engine refused the images without layers that it has: {refusal}",
-                ]
-                sent += self._send(host, found.plan, pool, snapshot["disk"]["staging_path"])
-                self._ask_host(_request(found))
+            found = self._change(trip, found)
         return {
             **_result(found, snapshot, bundles),
-            "warnings": [f"{host}: {text}" for text in warnings],
-            "bytes_sent": sent,
+            "warnings": [f"{host}: {text}" for text in trip.warnings],
+            "bytes_sent": trip.sent,
             "seconds": round(time.monotonic() - started, 2),
         }
+
+    def _bundles(self) -> list[Bundle]:
+        signers = on_controller(self._task.args.get("allowed_signers", ""))
+        paths = as_list(self._task.args.get("path"))
+        return [load_bundle(on_controller(path), signers, run_program, self._unlock) for path in paths]
+
+    def _trip(self, host: str, bundles: t.Sequence[Bundle]) -> Trip:
+        selected = choose_images(bundles, as_list(self._task.args.get("images")))
+        platform = parse_platform(self._task.args["platform"]) if self._task.args.get("platform") else ""
+        pool = Pool(bundles, _restorer())
+        return Trip(host, lambda snapshot: survey(host, selected, snapshot, pool, platform), pool)
+
+    def _change(self, trip: Trip, found: Survey) -> Survey:
+        """Bring what the host lacks and carry out the plan; the plan that was carried out in the end."""
+        found = self._bring(trip, found)
+        refusal = self._load(found)
+        if not refusal:
+            return found
+        found = trip.survey(self._distrusted_snapshot(refusal))
+        trip.warnings += [
+            *self._judge(found),
+            f"The engine refused the images without layers that it has: {refusal}",
+        ]
+        found = self._bring(trip, found)
+        self._ask_host(request_of(found))
+        return found
+
+    def _bring(self, trip: Trip, found: Survey) -> Survey:
+        """Let each transport bring what it can, the last one all that is lacking then."""
+        first, *others = self._transports()
+        self._carry(trip, found, first)
+        for transport in others:
+            found = trip.survey(self._ask_host(None))
+            self._carry(trip, found, transport)
+        return found
+
+    def _transports(self) -> list[Transport]:
+        return [Push(self._shell, int(self._task.args.get("bandwidth_limit", 0)))]
+
+    def _carry(self, trip: Trip, found: Survey, transport: Transport) -> None:
+        cargo = trip.cargo(found)
+        total = sum(blob.size - blob.offset for blob in cargo.blobs)
+        progress = Progress(trip.host, total, _show if is_wanted(os.environ) else _hide)
+        try:
+            transport.bring(cargo, progress)
+        finally:
+            trip.sent += progress.sent
 
     def _load(self, found: Survey) -> ModuleFailed | None:
         """Carry out the plan. What the engine said when it refused images from which layers had been left out, as it may have to have them."""
         try:
-            self._ask_host(_request(found))
+            self._ask_host(request_of(found))
         except ModuleFailed as error:
             if error.answer.get("error") == "EngineError" and leaves_out(found.plan):
                 return error
@@ -149,18 +178,6 @@ class ActionModule(ActionBase):
             raise ModuleFailed(answer)
         return answer
 
-    def _send(self, host: str, plan: dict[str, t.Any], pool: Pool, staging_path: str) -> int:
-        blobs = [
-            Blob(blob["digest"], blob["size"], blob["offset"], pool.home(blob["digest"]).files)
-            for blob in plan["blobs"]
-        ]
-        progress = Progress(
-            host, sum(blob.size - blob.offset for blob in blobs), _show if is_wanted(os.environ) else _hide
-        )
-        if blobs:
-            Push(self._shell, int(self._task.args.get("bandwidth_limit", 0))).send(blobs, staging_path, progress)
-        return progress.sent
-
     def _shell(self, command: str, data: bytes | None = None) -> tuple[int, str, str]:
         try:
             answer = self._low_level_execute_command(command, in_data=data)
@@ -191,35 +208,6 @@ def _failed(host: str, error: AirliftError) -> dict[str, t.Any]:
 def _has_work(found: Survey) -> bool:
     """Whether the host has to do anything, if only to put in order or to note what is no change of its images."""
     return is_change(found.plan) or bool(found.plan["leftovers"]["blobs"] or found.record)
-
-
-def _request(found: Survey) -> dict[str, t.Any]:
-    """What the host needs to carry out the plan: the small documents themselves, the layers by digest."""
-    by_name = {image.name: (image, bundle) for image, bundle in found.images.items()}
-    entries = []
-    for entry in found.plan["images"]:
-        image, bundle = by_name[entry["name"]]
-        request = {"name": entry["name"], "id": entry["id"], "action": entry["action"]}
-        if entry["action"] == "load":
-            request.update(
-                manifest=bundle.files.read(blob_name(image.manifest.digest), MAX_DOCUMENT).decode(),
-                manifest_digest=image.manifest.digest,
-                config=bundle.files.read(blob_name(image.config.digest), MAX_DOCUMENT).decode(),
-                config_digest=image.config.digest,
-                **_index(bundle, image, entry["id"]),
-                diff_ids=[layer["diff_id"] for layer in entry["layers"]],
-                include=[layer["digest"] for layer in entry["layers"] if layer["action"] != "present"],
-            )
-        entries.append(request)
-    return {"images": entries, "leftovers": found.plan["leftovers"], "record": found.record}
-
-
-def _index(bundle: Bundle, image: Image, image_id: str) -> dict[str, str]:
-    """The index, for an engine that shall know the image by it."""
-    if image.index is None or image.index.digest != image_id:
-        return {}
-    index = bundle.files.read(blob_name(image_id), MAX_DOCUMENT).decode()
-    return {"index": index, "index_digest": image_id}
 
 
 def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:

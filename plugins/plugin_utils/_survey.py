@@ -22,13 +22,14 @@ from ansible_collections.airlift.registry.plugins.module_utils._pool import Need
 
 @dataclass(frozen=True)
 class Survey:
-    """What is planned for a host. C(record) is what it is to note afterwards, C(older) the downgrades among the images."""
+    """What is planned for a host, with its staging at C(staging_path). C(record) is what it is to note afterwards, C(older) the downgrades among the images."""
 
     images: t.Mapping[Image, Bundle]
     plan: dict[str, t.Any]
     reasons: list[_preflight.Reason]
     older: list[_preflight.Reason]
     record: dict[str, dict[str, str]]
+    staging_path: str
 
 
 def survey(
@@ -53,7 +54,8 @@ def survey(
         *(_preflight.record_reasons(snapshot["record"]) if record else ()),
     ]
     older = _preflight.downgrades(plan, origins, recorded)
-    return Survey({image: selected[image] for image in chosen}, plan, reasons, older, record)
+    images = {image: selected[image] for image in chosen}
+    return Survey(images, plan, reasons, older, record, snapshot["disk"]["staging_path"])
 
 
 def _origin(bundle: Bundle) -> _preflight.Origin:

@@ -3,26 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""Transports: how blobs get from the controller into a host's staging.
+"""Transports: how a host gets what it lacks.
 
-A transport is one class with one verb, C(send). Adding one means a class here and a name in C(TRANSPORTS).
+A transport is one class in a file of its own, as C(_transport_push), with one verb, C(bring). Those of a run take turns: each brings what it
+can, then the host is asked again. Push is the last of them, as it needs nothing but the connection that Ansible has.
 """
 
 from __future__ import annotations
 
-import shlex
-import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, HostError, TransportError
-from ansible_collections.airlift.registry.plugins.module_utils._layout import Files, blob_name
-from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
+from ansible_collections.airlift.registry.plugins.module_utils._layout import Files
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
-
-PART = 8 * 1024 * 1024  # bytes in one command: what is sent again, at most, after the connection was cut
-_ATTEMPTS = 5  # in a row without a byte of progress
-_PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
 
 
 class Shell(t.Protocol):
@@ -41,87 +34,17 @@ class Blob:
     files: Files
 
 
+@dataclass(frozen=True)
+class Cargo:
+    """What one host lacks: the plan, and of it the blobs that go into the staging directory at C(staging_path)."""
+
+    plan: t.Mapping[str, t.Any]
+    blobs: t.Sequence[Blob]
+    staging_path: str
+
+
 class Transport(t.Protocol):
-    """Brings blobs into the staging directory of one host."""
+    """Brings a cargo to one host."""
 
-    def send(self, blobs: t.Sequence[Blob], staging_path: str, progress: Progress) -> None: ...
-
-
-class Push:
-    """Sends blobs over Ansible's own connection, in parts, each appended to what is there."""
-
-    def __init__(self, shell: Shell, bandwidth_limit: int) -> None:
-        self._shell = shell
-        self._limit = bandwidth_limit
-
-    def send(self, blobs: t.Sequence[Blob], staging_path: str, progress: Progress) -> None:
-        path = shlex.quote(staging_path)
-        # The module has looked at it; since then it may have been made by somebody else.
-        self._check(f"umask 077 && mkdir -p {path} && [ -O {path} ] && [ ! -L {path} ]", None)
-        for blob in blobs:
-            self._send_blob(blob, f"{staging_path}/{hex_of(blob.digest)}", progress)
-
-    def _send_blob(self, blob: Blob, path: str, progress: Progress) -> None:
-        offset, failures = blob.offset, 0
-        if offset == 0:
-            self._check(f"umask 077 && : > {shlex.quote(path)}", None)
-        while offset < blob.size:
-            arrived = self._send_part(blob, offset, path)
-            if arrived > offset:
-                progress.advance(arrived - offset)
-                offset, failures = arrived, 0
-            else:
-                failures += 1
-                self._pause(failures, path)
-
-    def _send_part(self, blob: Blob, offset: int, path: str) -> int:
-        """Append one part; how many bytes the file has then."""
-        # Never more at once than a second's worth.
-        length = min(PART, self._limit or PART, blob.size - offset)
-        part = b"".join(blob.files.chunks(blob_name(blob.digest), offset, length))
-        name = shlex.quote(path)
-        started = time.monotonic()
-        try:
-            # Only ever append to the bytes that this part follows: another part may have arrived although its answer did not.
-            self._check(f'[ "$(wc -c < {name})" -eq {offset} ] && cat >> {name}', part)
-        except TransportError:
-            return self._size(name, offset)
-        if self._limit:
-            time.sleep(max(0.0, length / self._limit - (time.monotonic() - started)))
-        return offset + length
-
-    def _size(self, name: str, otherwise: int) -> int:
-        try:
-            return int(self._check(f"wc -c < {name}", None))
-        except (TransportError, ValueError):
-            return otherwise
-
-    def _check(self, command: str, data: bytes | None) -> str:
-        try:
-            # What is said of a full disk must be understood below.
-            code, out, err = self._shell(f"LC_ALL=C; export LC_ALL; {command}", data)
-        except AirliftError:
-            raise
-        except Exception as error:  # each connection plugin has errors of its own
-            raise TransportError(
-                f"The connection failed: {error}", "Run this again; what has arrived is kept."
-            ) from error
-        if "No space left on device" in err:
-            raise HostError(
-                f"The disk of staging is full ({err.strip()})",
-                "Make room there and run this again; what has arrived is kept.",
-            )
-        if code != 0:
-            raise TransportError(
-                f"Writing to staging failed: {err.strip() or out.strip() or code}",
-                "Run this again; what has arrived is kept.",
-            )
-        return out.strip()
-
-    def _pause(self, failures: int, path: str) -> None:
-        if failures >= _ATTEMPTS:
-            raise TransportError(
-                f"{path} got no more bytes in {_ATTEMPTS} attempts",
-                "Check the connection to the host and run this again; what has arrived is kept.",
-            )
-        time.sleep(_PAUSE * 2 ** (failures - 1))
+    def bring(self, cargo: Cargo, progress: Progress) -> None:
+        """Bring what this transport can, and count its bytes; raises TransportError when the next one should try, HostError when none should."""

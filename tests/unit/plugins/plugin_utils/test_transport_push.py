@@ -16,9 +16,10 @@ import pytest
 from ansible_collections.airlift.registry.plugins.module_utils import _layout
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, HostError, TransportError
 from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
-from ansible_collections.airlift.registry.plugins.plugin_utils import _transport
+from ansible_collections.airlift.registry.plugins.plugin_utils import _transport_push
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
-from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Push
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Cargo
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push
 
 PART = 1000
 CONTENT = bytes(range(256)) * 20  # 5,120 bytes: five parts and a bit
@@ -76,8 +77,8 @@ def nothing_wrong(_command: str, _data: bytes) -> Answer | None:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_transport, "PART", PART)
-    monkeypatch.setattr(_transport, "_PAUSE", 0.001)
+    monkeypatch.setattr(_transport_push, "PART", PART)
+    monkeypatch.setattr(_transport_push, "_PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -92,13 +93,17 @@ def staging(tmp_path: Path) -> Path:
     return tmp_path / "a place with 'quotes' and $HOME" / "staging"
 
 
+def cargo(blobs: list[Blob], staging: Path) -> Cargo:
+    return Cargo({}, blobs, str(staging))
+
+
 def staged(staging: Path) -> Path:
     return staging / DIGEST[7:]
 
 
 def send(host: Host, bundle: _layout.Files, staging: Path, offset: int = 0, limit: int = 0) -> Progress:
     progress = Progress("host1", len(CONTENT) - offset, lambda _line: None)
-    Push(host, limit).send([Blob(DIGEST, len(CONTENT), offset, bundle)], str(staging), progress)
+    Push(host, limit).bring(cargo([Blob(DIGEST, len(CONTENT), offset, bundle)], staging), progress)
     return progress
 
 
@@ -225,9 +230,8 @@ def test_a_limit_holds_within_a_part(bundle: _layout.Files, staging: Path, monke
         largest.append(len(data or b""))
         return sh(command, data)
 
-    Push(host, 300).send(
-        [Blob(DIGEST, len(CONTENT), 0, bundle)], str(staging), Progress("host1", 1, lambda _line: None)
-    )
+    blobs = [Blob(DIGEST, len(CONTENT), 0, bundle)]
+    Push(host, 300).bring(cargo(blobs, staging), Progress("host1", 1, lambda _line: None))
     assert staged(staging).read_bytes() == CONTENT
     assert max(largest) == 300
 
@@ -237,6 +241,6 @@ def test_several_blobs_one_after_the_other(bundle: _layout.Files, staging: Path,
     (tmp_path / "bundle" / _layout.blob_name(digest_of(other))).write_bytes(other)
     files = _layout.open_files(str(tmp_path / "bundle"))
     blobs = [Blob(digest_of(content), len(content), 0, files) for content in (CONTENT, other)]
-    Push(Host(cut_in_the_middle), 0).send(blobs, str(staging), Progress("host1", 1, lambda _line: None))
+    Push(Host(cut_in_the_middle), 0).bring(cargo(blobs, staging), Progress("host1", 1, lambda _line: None))
     assert staged(staging).read_bytes() == CONTENT
     assert (staging / digest_of(other)[7:]).read_bytes() == other

@@ -1,0 +1,34 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""What is under way to one host of a run."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool
+from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Cargo
+
+
+@dataclass
+class Trip:
+    """What is under way to one host. C(survey) plans it anew for what the host has now; C(sent) are bytes so far, of all transports."""
+
+    host: str
+    survey: t.Callable[[t.Mapping[str, t.Any]], Survey]
+    pool: Pool
+    warnings: list[str] = field(default_factory=list)
+    sent: int = 0
+
+    def cargo(self, found: Survey) -> Cargo:
+        """What a transport has to bring."""
+        blobs = [
+            Blob(blob["digest"], blob["size"], blob["offset"], self.pool.home(blob["digest"]).files)
+            for blob in found.plan["blobs"]
+        ]
+        return Cargo(found.plan, blobs, found.staging_path)
