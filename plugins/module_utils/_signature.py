@@ -20,6 +20,11 @@ MAX_SIGNATURE = 64 * 1024
 Run = t.Callable[[t.Sequence[str], t.Optional[bytes]], tuple[int, str, str]]
 
 _TRUST = "Ask whoever made the bundle for their public key, and add it to allowed_signers if you trust them."
+_CLOCK = (
+    "Compare the clock of the machine that verifies (date) with valid-after and valid-before in allowed_signers. "
+    "Set the clock right, or ask whoever made the bundle for one that is signed with a key of today."
+)
+_NOT_NOW = ("key has expired", "key is not yet valid")
 
 
 def sign(path: str, key: str, run: Run) -> None:
@@ -55,18 +60,27 @@ def _verify_file(message: bytes, signature: str, allowed_signers: str, what: str
         )
     principal = out.strip().splitlines()[0] if code == 0 and out.strip() else ""
     if not principal:
+        _check_time(err, what)
         raise SignatureError(f"{what} is signed by nobody in {allowed_signers} ({_last_line(err)})", _TRUST)
     code, out, err = run(
         ["ssh-keygen", "-Y", "verify", "-q", "-n", NAMESPACE, "-f", allowed_signers, "-I", principal, "-s", signature],
         message,
     )
     if code != 0:
+        _check_time(err, what)
         raise SignatureError(
             f"The signature of {what} is wrong, though its key belongs to {principal} ({_last_line(err or out)})",
             "The checksums were changed after they were signed, or the key is not trusted for bundles. "
             "Don't use this copy; get the bundle again.",
         )
     return principal
+
+
+def _check_time(said: str, what: str) -> None:
+    """Raise SignatureError when ssh-keygen refused a key because of the time, be it the key's or that of this machine's clock."""
+    for line in said.splitlines():
+        if any(reason in line for reason in _NOT_NOW):
+            raise SignatureError(f"{what} is signed with a key that is not valid at this time ({line.strip()})", _CLOCK)
 
 
 def _last_line(text: str) -> str:

@@ -81,16 +81,33 @@ def test_refuses_a_signature(
     assert "Bundle /srv/b.tar" in error.value.problem
 
 
+def test_refuses_a_key_that_is_trusted_for_other_things_only(tmp_path: Path, signer: Signer) -> None:
+    with pytest.raises(SignatureError, match="not permitted for use"):
+        verify(signed(tmp_path, signer.key), signer.trusted_by('release@example.com namespaces="git"'))
+
+
 @pytest.mark.parametrize(
-    "entry",
+    ("validity", "problem"),
     [
-        pytest.param('release@example.com namespaces="git"', id="trusted for other things only"),
-        pytest.param('release@example.com valid-before="20200101"', id="trusted in the past only"),
+        pytest.param('valid-before="20200101"', "key has expired", id="the past"),
+        pytest.param('valid-after="20990101"', "key is not yet valid", id="the future"),
     ],
 )
-def test_refuses_a_key_that_is_not_trusted_for_this(tmp_path: Path, signer: Signer, entry: str) -> None:
-    with pytest.raises(SignatureError):
-        verify(signed(tmp_path, signer.key), signer.trusted_by(entry))
+def test_says_that_a_key_is_trusted_at_another_time(
+    tmp_path: Path, signer: Signer, validity: str, problem: str
+) -> None:
+    """It may be the clock that is wrong."""
+    with pytest.raises(SignatureError, match=f"Bundle /srv/b.tar .* not valid at this time .*{problem}") as error:
+        verify(signed(tmp_path, signer.key), signer.trusted_by(f"release@example.com {validity}"))
+    assert "clock" in error.value.next_step
+
+
+def test_a_key_that_is_trusted_anew_takes_the_place_of_one_that_was(tmp_path: Path, signer: Signer) -> None:
+    """The same key, in a line that has expired and in one that has not."""
+    both = tmp_path / "both"
+    expired = signer.trusted_by('old@example.com valid-before="20200101"')
+    both.write_text(expired.read_text() + signer.allowed_signers.read_text())
+    assert verify(signed(tmp_path, signer.key), both) == "release@example.com"
 
 
 def test_says_that_there_is_no_allowed_signers_file(tmp_path: Path) -> None:
