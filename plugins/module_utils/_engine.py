@@ -10,6 +10,7 @@ Only the API is used; nothing under the engine's data root is read or written.
 
 from __future__ import annotations
 
+import socket
 import typing as t
 from contextlib import contextmanager, suppress
 
@@ -17,12 +18,14 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Ai
 from ansible_collections.airlift.registry.plugins.module_utils._platform import of_machine
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
 from ansible_collections.airlift.registry.plugins.module_utils._sdk import SDK_ERROR, docker, urllib3
+from ansible_collections.airlift.registry.plugins.module_utils._watch import watched
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONTAINERD_STORE = "io.containerd.snapshotter.v1"
 _CONTAINERD_SOCKET, _CONTAINERD_ROOT = "/run/containerd/containerd.sock", "/var/lib/containerd"  # as containerd comes
 _MANIFESTS_API = (1, 48)  # the first API version that says whether an image of a containerd store is whole
 _LOAD_TIMEOUT = 900  # seconds of silence that unpacking one large layer on a slow disk may take
+_WATCH_PAUSE = 10  # seconds between two looks at an engine that loads
 
 
 class Engine:
@@ -87,9 +90,12 @@ class Engine:
 
         Success proves nothing yet: several engines answer 200 to an archive that they could not unpack.
         """
+        return watched(lambda: self._load(archive), self._check_alive, min(self._timeout, _WATCH_PAUSE))
+
+    def _load(self, archive: t.Iterable[bytes]) -> list[str]:
         said: list[str] = []
         client = self._connect(_LOAD_TIMEOUT)
-        with self._errors("load the images"):
+        with self._errors("load the images", _LOAD_TIMEOUT):
             for message in client.load_image(archive, quiet=False):
                 text = str(message.get("error") or message.get("stream") or "").strip()
                 if "error" in message or "Error unpacking" in text:
@@ -100,12 +106,17 @@ class Engine:
                     said.append(text)
         return said
 
+    def _check_alive(self) -> None:
+        """An engine that works on a load may be silent for long, but it answers others meanwhile."""
+        with self._errors("answer while it loaded the images"):
+            self._docker.ping()
+
     @contextmanager
     def save(self, names: t.Sequence[str]) -> t.Iterator[t.BinaryIO]:
         """The stream of a docker archive with the named images."""
         url = f"{self._docker.base_url}/v{self._docker.api_version}/images/get"
         query = {"params": {"names": list(names)}, "stream": True, "timeout": _LOAD_TIMEOUT}
-        with self._errors(f"save {', '.join(names)}"), self._docker.get(url, **query) as answer:
+        with self._errors(f"save {', '.join(names)}", _LOAD_TIMEOUT), self._docker.get(url, **query) as answer:
             answer.raise_for_status()
             yield answer.raw
 
@@ -127,7 +138,7 @@ class Engine:
                 "Install the package python3-docker, or set ansible_python_interpreter to a Python that has it, "
                 "or bring its wheels with the playbook airlift.registry.prepare.",
             )
-        with self._errors("answer"):
+        with self._errors("answer", step=_start(self.host)):
             return docker.APIClient(base_url=self.host, version="auto", timeout=timeout)
 
     def _is_unpacked(self, name: str) -> bool:
@@ -145,7 +156,8 @@ class Engine:
         return tuple(int(part) for part in self._docker.api_version.split("."))
 
     @contextmanager
-    def _errors(self, task: str) -> t.Iterator[None]:
+    def _errors(self, task: str, timeout: int = 0, step: str = "") -> t.Iterator[None]:
+        """Say of any failure that the engine did not do I(task). I(step) is what helps when the connection failed, if not to look into its log."""
         try:
             yield
         except AirliftError:
@@ -155,10 +167,12 @@ class Engine:
                 f"The engine at {self.host} did not {task}: {error.explanation or error}", _engine_log(self.host)
             ) from error
         except (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise EngineError(
-                f"The engine at {self.host} did not {task} within {self._timeout} s: {_root_cause(error)}",
-                _start(self.host),
-            ) from error
+            cause = _root_cause(error)
+            if isinstance(cause, socket.timeout):
+                problem = f"The engine at {self.host} did not {task} within {timeout or self._timeout} s"
+                raise EngineError(problem, _restart(self.host)) from error
+            problem = f"The engine at {self.host} did not {task}: {cause or type(cause).__name__}"
+            raise EngineError(problem, step or _engine_log(self.host)) from error
 
 
 def _is_available(manifest: dict[str, t.Any]) -> bool:
@@ -167,16 +181,20 @@ def _is_available(manifest: dict[str, t.Any]) -> bool:
     return manifest.get("Kind") == "image" and bool(manifest.get("Available")) and unpacked > 0
 
 
-def _root_cause(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> BaseException:
     while error.__cause__ or error.__context__:
         error = t.cast(BaseException, error.__cause__ or error.__context__)
-    return str(error) or type(error).__name__
+    return error
 
 
 def _start(host: str) -> str:
     return (
         f"Start the engine (systemctl start docker), or name another with docker_host if it does not listen at {host}."
     )
+
+
+def _restart(host: str) -> str:
+    return f"It hangs or has too much to do. Look at the host of {host}, restart the engine if need be (systemctl restart docker), and run this again."
 
 
 def _engine_log(host: str) -> str:

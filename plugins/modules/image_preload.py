@@ -149,7 +149,7 @@ reasons:
     - All the reasons why the host cannot take the images, or the one why it failed to, each with its C(kind), the C(images) that it is about (none when
       it is about the host), the C(problem), and the C(next_step).
     - Before anything is changed the kinds are C(engine), C(platform), C(compression), C(layers), C(disk), C(record), C(downgrade); and what keeps a
-      bundle or a host from being looked at, C(signature), C(bundle), C(input), C(host).
+      bundle or a host from being looked at, C(signature), C(bundle), C(input), C(host), C(transport) when it is not reached.
   returned: always, empty on success
   type: list
   elements: dict
@@ -222,7 +222,7 @@ seconds:
 import fcntl
 import os
 import typing as t
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -303,8 +303,10 @@ class Preloader:
             for image_id, image in loads.items():
                 prove(self.engine, temporary_name(image_id), image_id, image["diff_ids"], image["name"])
         except EngineError:
-            for image_id in loads:
-                self.engine.untag(temporary_name(image_id))
+            # If the engine cannot do that now, the next run does: it takes them for leftovers.
+            with suppress(EngineError):
+                for image_id in loads:
+                    self.engine.untag(temporary_name(image_id))
             raise
 
     def _archives(self, loads: t.Mapping[str, dict[str, t.Any]]) -> list[dict[str, dict[str, t.Any]]]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import typing as t
 from pathlib import Path
 
@@ -157,6 +158,40 @@ def test_a_file_that_vanishes_while_it_is_loaded_is_an_error(engine: Engine) -> 
         engine.load(archive())
 
 
+def test_an_engine_may_be_silent_for_long_while_it_loads(
+    engine: Engine, state: EngineState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it answers others."""
+    alive = threading.Semaphore(0)
+    monkeypatch.setattr(_engine, "_WATCH_PAUSE", 0.01)
+    state.load_messages = [{"stream": "Loaded image: app:v1\n"}]
+    state.on_load = lambda: [alive.acquire(timeout=10) for _ in range(3)]
+    state.on_ping = alive.release
+    assert engine.load(iter([b"abc"])) == ["Loaded image: app:v1"]
+
+
+def test_an_engine_that_hangs_while_it_loads_is_an_error(
+    tmp_path: Path, state: EngineState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the time is over that a load may take."""
+    end = threading.Event()
+    monkeypatch.setattr(_engine, "_WATCH_PAUSE", 0.01)
+    state.on_load = state.on_ping = end.wait
+    with engine_server(tmp_path, state) as host:
+        engine = Engine(host, 1)
+        with pytest.raises(EngineError, match=f"{host} did not answer while it loaded the images within 1 s") as error:
+            engine.load(iter([b"abc"]))
+        end.set()
+    assert "systemctl restart docker" in error.value.next_step
+
+
+def test_an_engine_that_dies_while_it_loads_is_an_error(engine: Engine, state: EngineState) -> None:
+    state.dies_of_load = True
+    with pytest.raises(EngineError, match="did not load the images: Remote end closed connection") as error:
+        engine.load(iter([b"abc"]))
+    assert "journalctl -u docker" in error.value.next_step
+
+
 def test_saves_images(engine: Engine, state: EngineState, tmp_path: Path) -> None:
     state.archive = images.tar(images.blobs_archive(images.Saved([images.layer("base")])))
     with engine.save(["app:v1"]) as stream:
@@ -197,8 +232,9 @@ def test_waits_no_longer_than_it_was_told(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "docker.sock"))
         silent.listen()
-        with pytest.raises(EngineError, match="did not answer within 1 s"):
+        with pytest.raises(EngineError, match="did not answer within 1 s") as error:
             Engine(f"unix://{tmp_path}/docker.sock", 1)
+    assert "systemctl restart docker" in error.value.next_step
 
 
 @pytest.mark.parametrize("host", ["nonsense", "ftp://x", "unix:"])

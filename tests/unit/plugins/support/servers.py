@@ -80,6 +80,9 @@ class EngineState:
     archive: bytes = b""
     cut_archive: bool = False
     loaded: bytes = b""
+    dies_of_load: bool = False  # closes the connection in place of an answer
+    on_load: t.Callable[[], object] = lambda: None  # what happens before a load is answered
+    on_ping: t.Callable[[], object] = lambda: None  # what happens before the engine says that it is alive
     on_usage: t.Callable[[], object] = lambda: None  # what happens when the disk usage is asked for
     on_removal: t.Callable[[], object] = lambda: None  # what happens when an image is removed
     keeps_all: bool = False  # says that it removed, and does not
@@ -118,6 +121,9 @@ class EngineHandler(Handler):
         image = re.fullmatch(r"/images/(.+)/(json|history)", path)
         if self.state.broken and self.state.broken in path:
             self.answer_json({"message": "something is broken"}, 500)
+        elif path == "/_ping":
+            self.state.on_ping()
+            self.answer(200, b"OK")
         elif path == "/version":
             self.answer_json({"ApiVersion": self.state.api_version, "Version": "20.10.24"})
         elif path == "/info":
@@ -145,6 +151,10 @@ class EngineHandler(Handler):
 
     def do_POST(self) -> None:
         self.state.loaded = self._chunks()
+        self.state.on_load()
+        if self.state.dies_of_load:
+            self.close_connection = True
+            return
         if self.state.load_status != 200:
             self.answer_json({"message": "unexpected EOF"}, self.state.load_status)
         else:
