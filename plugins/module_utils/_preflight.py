@@ -162,6 +162,19 @@ def disk_reasons(
     ]
 
 
+def writing_reasons(disk: t.Mapping[str, t.Any]) -> list[Reason]:
+    """That where staging or the engine must write, nothing can be written, or not by this user."""
+    if disk["read_only"]:
+        problem = f"The file system of {' and of '.join(disk['read_only'])} is mounted read-only"
+        step = "Find out why (dmesg: errors of a disk lead to that), mount it for writing or choose another staging_path, and run this again."
+        return [_reason("disk", (), problem, step)]
+    if not disk["staging_writable"]:
+        problem = f"The staging directory {disk['staging_path']} cannot be written or made by this user"
+        step = "Set staging_path to a directory that the user of the task may write, or become a user who may write this one."
+        return [_reason("disk", (), problem, step)]
+    return []
+
+
 def engine_room(footprints: t.Sequence[Footprint]) -> tuple[int, int]:
     """The bytes and inodes that an engine needs, at most at one time, to load these layers.
 

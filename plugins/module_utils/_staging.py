@@ -97,7 +97,8 @@ class Staging:
 def disk(staging_path: str, engine_path: str) -> dict[str, t.Any]:
     """Free bytes where staging and the engine keep their data, and whether they share a file system.
 
-    C(engine_inodes) is nothing on a file system that makes inodes as it needs them.
+    C(engine_inodes) is nothing on a file system that makes inodes as it needs them. C(read_only) are the directories, of both, on file systems that
+    take no writes at all; C(staging_writable) is whether this user may write there.
     """
     staging, engine = _existing(staging_path), _existing(engine_path)
     return {
@@ -106,6 +107,8 @@ def disk(staging_path: str, engine_path: str) -> dict[str, t.Any]:
         "engine_path": engine_path,
         "engine_free": _free(engine),
         "engine_inodes": _free_inodes(engine),
+        "read_only": [path for path in dict.fromkeys([staging, engine]) if os.statvfs(path).f_flag & os.ST_RDONLY],
+        "staging_writable": os.access(staging, os.W_OK | os.X_OK),
         "shared": os.stat(staging).st_dev == os.stat(engine).st_dev,
     }
 

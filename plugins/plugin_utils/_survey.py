@@ -15,7 +15,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bu
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._pack import newest
-from ansible_collections.airlift.registry.plugins.module_utils._plan import make_plan
+from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change, make_plan
 from ansible_collections.airlift.registry.plugins.module_utils._platform import for_platform
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
 
@@ -51,6 +51,7 @@ def survey(
         *_preflight.compression_reasons(plan, chosen, engine),
         *_missing_layers(plan, pool, f"Host {host}"),
         *_preflight.disk_reasons(plan, snapshot["disk"], {key: pool.footprint(layer) for key, layer in layers.items()}),
+        *(_preflight.writing_reasons(snapshot["disk"]) if is_change(plan) else ()),
         *(_preflight.record_reasons(snapshot["record"]) if record else ()),
     ]
     older = _preflight.downgrades(plan, origins, recorded)

@@ -19,6 +19,13 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._transport import
 PART = 8 * 1024 * 1024  # bytes in one command: what is sent again, at most, after the connection was cut
 _ATTEMPTS = 5  # in a row without a byte of progress
 _PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
+# What no further attempt changes, as the host's tools say it: what the disk is then, and what to do.
+_NO_WAY = {
+    "No space left on device": ("full", "Make room there"),
+    "Disk quota exceeded": ("full for this user", "Make room there, or have the quota raised"),
+    "Read-only file system": ("mounted read-only", "Find out why (dmesg), mount it for writing"),
+    "Input/output error": ("broken", "Find out how badly (dmesg), replace it or name another with staging_path"),
+}
 
 
 class Push:
@@ -82,11 +89,12 @@ class Push:
             raise TransportError(
                 f"The connection failed: {error}", "Run this again; what has arrived is kept."
             ) from error
-        if "No space left on device" in err:
-            raise HostError(
-                f"The disk of staging is full ({err.strip()})",
-                "Make room there and run this again; what has arrived is kept.",
-            )
+        for said, (problem, step) in _NO_WAY.items():
+            if said in err:
+                raise HostError(
+                    f"The disk of staging is {problem} ({err.strip()})",
+                    f"{step} and run this again; what has arrived is kept.",
+                )
         if code != 0:
             raise TransportError(
                 f"Writing to staging failed: {err.strip() or out.strip() or code}",

@@ -80,7 +80,7 @@ def host(*images: Image, staged: t.Mapping[str, int] | None = None) -> dict[str,
 def disk(**changes: t.Any) -> dict[str, t.Any]:
     return {
         "staging_path": "/staging", "staging_free": 1 << 40, "engine_path": "/engine", "engine_free": 1 << 40, "engine_inodes": 1 << 40,
-        "shared": False, **changes,
+        "shared": False, "read_only": [], "staging_writable": True, **changes,
     }  # fmt: skip
 
 
@@ -210,6 +210,21 @@ def test_room_is_for_what_is_missing(there: dict[str, t.Any], staging: int, room
 def test_every_disk_that_is_too_small_is_named() -> None:
     none = disk(staging_free=0, engine_free=0, engine_inodes=0)
     assert len(_preflight.disk_reasons(make_plan([V1], host()), none, FOOTPRINTS)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem", "next_step"),
+    [
+        pytest.param({}, "", "", id="writable"),
+        pytest.param({"staging_writable": False}, "/staging cannot be written or made by this user", "staging_path", id="somebody else's"),
+        pytest.param({"read_only": ["/s"], "staging_writable": False}, "The file system of /s is mounted read-only", "dmesg", id="read-only"),
+        pytest.param({"read_only": ["/s", "/e"]}, "of /s and of /e is mounted read-only", "dmesg", id="both read-only"),
+    ],
+)  # fmt: skip
+def test_where_nothing_can_be_written(changes: dict[str, t.Any], problem: str, next_step: str) -> None:
+    reasons = _preflight.writing_reasons(disk(**changes))
+    assert kinds(reasons) == ([("disk", [])] if problem else [])
+    assert all(problem in reason["problem"] and next_step in reason["next_step"] for reason in reasons)
 
 
 ### The age of a bundle

@@ -92,6 +92,7 @@ def test_the_disk_is_that_of_the_nearest_directory_that_exists(tmp_path: Path) -
     assert answer["shared"] is True
     assert answer["staging_free"] == answer["engine_free"] > 0
     assert answer["staging_path"] == str(tmp_path / "not/yet/there")
+    assert (answer["read_only"], answer["staging_writable"]) == ([], True)
     assert disk("/dev/shm/airlift", "/proc")["shared"] is False
 
 

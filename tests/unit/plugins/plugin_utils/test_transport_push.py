@@ -186,14 +186,22 @@ def test_waits_longer_each_time(bundle: _layout.Files, staging: Path, monkeypatc
     assert pauses == [0.001, 0.002, 0.004, 0.008]
 
 
-def test_a_full_disk_is_no_reason_to_try_again(bundle: _layout.Files, staging: Path) -> None:
-    def full(_command: str, _data: bytes) -> Answer:
-        return 1, "", "cat: write error: No space left on device"
-
-    host = Host(nothing_wrong, full)
-    with pytest.raises(HostError, match="disk of staging is full") as error:
+@pytest.mark.parametrize(
+    ("said", "problem", "next_step"),
+    [
+        ("cat: write error: No space left on device", "disk of staging is full", "Make room"),
+        ("cat: write error: Disk quota exceeded", "is full for this user", "quota"),
+        ("sh: 1: cannot create /staging/x: Read-only file system", "is mounted read-only", "dmesg"),
+        ("cat: write error: Input/output error", "is broken", "staging_path"),
+    ],
+)
+def test_what_another_attempt_does_not_mend(
+    bundle: _layout.Files, staging: Path, said: str, problem: str, next_step: str
+) -> None:
+    host = Host(nothing_wrong, lambda _command, _data: (1, "", said))
+    with pytest.raises(HostError, match=problem) as error:
         send(host, bundle, staging)
-    assert "Make room" in error.value.next_step
+    assert next_step in error.value.next_step
     assert len(host.commands) == 2 + 2
 
 
