@@ -26,6 +26,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool
 from ansible_collections.airlift.registry.plugins.module_utils._preflight import Refused, failure_reasons, reasons_of
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
+from ansible_collections.airlift.registry.plugins.plugin_utils._connection import keep_alive, lost_connection, no_answer
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
@@ -64,12 +65,9 @@ class ActionModule(ActionBase):
         try:
             return self._preload(host)
         except ModuleFailed as error:
-            return {
-                **error.answer,
-                "failed": True,
-                "msg": f"{host}: {error.answer.get('msg')}",
-                "reasons": failure_reasons(error.answer),
-            }
+            return _module_failed(host, error.answer)
+        except AnsibleConnectionFailure as error:
+            return {**_failed(host, lost_connection(error)), "failed": False, "unreachable": True}
         except AirliftError as error:
             return _failed(host, error)
         except OSError as error:
@@ -77,6 +75,7 @@ class ActionModule(ActionBase):
 
     def _preload(self, host: str) -> dict[str, t.Any]:
         started = time.monotonic()
+        keep_alive(self._connection)
         bundles = self._bundles()
         trip = self._trip(host, bundles)
         snapshot = self._ask_host(None)
@@ -199,6 +198,13 @@ def _hide(line: str) -> None:
 def _restorer() -> Restorer:
     """The directory is that of the whole run, so a layer is restored once for all hosts; Ansible removes it at the end."""
     return Restorer(os.path.join(constants.DEFAULT_LOCAL_TMP, "airlift-restored"), run_program)
+
+
+def _module_failed(host: str, answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    # Ansible gives this only of a module that did not answer in its own words.
+    if "module_stdout" in answer:
+        return {**answer, **_failed(host, no_answer(answer))}
+    return {**answer, "failed": True, "msg": f"{host}: {answer.get('msg')}", "reasons": failure_reasons(answer)}
 
 
 def _failed(host: str, error: AirliftError) -> dict[str, t.Any]:
