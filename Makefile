@@ -100,9 +100,12 @@ check-changelog: check-%: venv
 
 ### Real engines
 
-.PHONY: test integration molecule bench
+.PHONY: test test-all integration molecule bench
 test: venv ## all tests: the checks, then real engines and molecule (under 30 minutes)
 	@tests/all.sh
+
+test-all: test ## all tests, and then the corners that take long (half an hour more)
+	@pytest --verbose --numprocesses auto -m slow tests/integration $(ARGS)
 
 integration: venv ## the tests against real engines and registries
 	@pytest tests/integration --deselect tests/integration/test_molecule.py $(ARGS)

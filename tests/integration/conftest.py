@@ -17,7 +17,8 @@ import pytest
 from ansible_collections.airlift.registry.tests.integration.support import engines as every_engine
 from ansible_collections.airlift.registry.tests.integration.support import lab as labs
 from ansible_collections.airlift.registry.tests.integration.support.engines import Engines
-from ansible_collections.airlift.registry.tests.integration.support.lab import Lab
+from ansible_collections.airlift.registry.tests.integration.support.faults import trusting
+from ansible_collections.airlift.registry.tests.integration.support.lab import HOSTS, Lab
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, Result
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
@@ -125,7 +126,27 @@ def tiny(directory: Path, signer: Signer) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_arguments(signer: Signer, tiny: Path) -> dict[str, t.Any]:
+    """Options of image_preload for that bundle."""
+    return trusting(signer, tiny)
+
+
+@pytest.fixture(scope="session")
 def big(directory: Path, signer: Signer) -> Path:
     """A bundle that takes a moment: 24 MiB in one layer, below a small one."""
     bundles.make_bundle(directory / "big", signer, {BIG: [BIG_LAYER, images.layer("top")]})
     return directory / "big"
+
+
+@pytest.fixture(scope="session")
+def big_arguments(signer: Signer, big: Path) -> dict[str, t.Any]:
+    """The same for this one."""
+    return trusting(signer, big)
+
+
+@pytest.fixture
+def host(lab: Lab) -> str:
+    """A host with nothing on it, whose engine answers."""
+    lab.wait_for_engine(HOSTS[0])
+    lab.clean(HOSTS[0])
+    return HOSTS[0]

@@ -77,13 +77,14 @@ class Lab:
         return sum(int(line.split()[1]) for line in self.look(host).staging)
 
     def clean(self, host: str) -> None:
-        """As if nothing had ever been preloaded."""
-        self.run(
-            host,
+        """As if nothing had ever been preloaded. For some seconds after its containerd was killed, Docker takes names away and no image."""
+        command = (
             "docker ps --all --quiet | xargs -r docker rm --force >/dev/null;"
             "docker images --quiet | sort -u | xargs -r docker rmi --force >/dev/null;"
-            f"rm -rf {STAGING}/* {RECORD}; rmdir {STAGING} 2>/dev/null || true",
+            f"rm -rf {STAGING}/* {RECORD}; rmdir {STAGING} 2>/dev/null;"
+            "docker images --quiet | grep -q . || echo clean"
         )
+        eventually(lambda: self.run(host, command, check=False) == "clean", f"an empty engine on {host}")
 
     def wait_for_engine(self, host: str) -> None:
         eventually(
