@@ -10,24 +10,21 @@ import os
 import time
 import typing as t
 
-from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
-from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
-from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
 from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change, leaves_out
 from ansible_collections.airlift.registry.plugins.module_utils._platform import parse_platform
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._preflight import Refused, failure_reasons, reasons_of
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
-from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.plugin_utils._connection import keep_alive, lost_connection, no_answer
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
+from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
 from ansible_collections.airlift.registry.plugins.plugin_utils._request import request_of
@@ -76,8 +73,9 @@ class ActionModule(ActionBase):
     def _preload(self, host: str) -> dict[str, t.Any]:
         started = time.monotonic()
         keep_alive(self._connection)
-        bundles = self._bundles()
-        trip = self._trip(host, bundles)
+        of_run = RunDirectory(self._task.args.get("identity"))
+        bundles = self._bundles(of_run)
+        trip = self._trip(host, bundles, of_run)
         snapshot = self._ask_host(None)
         found = trip.survey(snapshot)
         trip.warnings += self._judge(found)
@@ -90,15 +88,15 @@ class ActionModule(ActionBase):
             "seconds": round(time.monotonic() - started, 2),
         }
 
-    def _bundles(self) -> list[Bundle]:
+    def _bundles(self, of_run: RunDirectory) -> list[Bundle]:
         signers = on_controller(self._task.args.get("allowed_signers", ""))
         paths = as_list(self._task.args.get("path"))
-        return [load_bundle(on_controller(path), signers, run_program, self._unlock) for path in paths]
+        return [load_bundle(on_controller(path), signers, run_program, of_run.unlock) for path in paths]
 
-    def _trip(self, host: str, bundles: t.Sequence[Bundle]) -> Trip:
+    def _trip(self, host: str, bundles: t.Sequence[Bundle], of_run: RunDirectory) -> Trip:
         selected = choose_images(bundles, as_list(self._task.args.get("images")))
         platform = parse_platform(self._task.args["platform"]) if self._task.args.get("platform") else ""
-        pool = Pool(bundles, _restorer())
+        pool = Pool(bundles, of_run.restorer())
         return Trip(host, lambda snapshot: survey(host, selected, snapshot, pool, platform), pool)
 
     def _change(self, trip: Trip, found: Survey) -> Survey:
@@ -162,13 +160,6 @@ class ActionModule(ActionBase):
             raise Refused(reasons)
         return [f"{reason['problem']}." for reason in found.older if mode == "warn"]
 
-    def _unlock(self, medium: Medium) -> Opener:
-        """Decrypt a bundle, once for all hosts of the run, into the directory that Ansible removes when it ends."""
-        identity = self._task.args.get("identity") or ""
-        return decrypted_once(
-            medium, on_controller(identity) if identity else "", constants.DEFAULT_LOCAL_TMP, run_program
-        )
-
     def _ask_host(self, request: dict[str, t.Any] | None) -> dict[str, t.Any]:
         """Run the host's half: without a request it answers what the host has, with one it carries it out."""
         arguments = {**self._task.args, "_request": request}
@@ -193,11 +184,6 @@ def _show(line: str) -> None:
 
 def _hide(line: str) -> None:
     """Nobody watches."""
-
-
-def _restorer() -> Restorer:
-    """The directory is that of the whole run, so a layer is restored once for all hosts; Ansible removes it at the end."""
-    return Restorer(os.path.join(constants.DEFAULT_LOCAL_TMP, "airlift-restored"), run_program)
 
 
 def _module_failed(host: str, answer: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -30,7 +30,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._deltas import NO
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError, SignatureError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer, select
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, parse_lock
-from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
+from ansible_collections.airlift.registry.plugins.module_utils._medium import ENCRYPTED_SUFFIX, naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, parse_reference
 from ansible_collections.airlift.registry.plugins.module_utils._referrers import (
     Referrer,
@@ -69,8 +69,8 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        """What people know it by: its file or directory, wherever that is."""
-        return os.path.basename(os.path.abspath(self.files.path))
+        """What people know it by: its file or directory, wherever that is, and whether it is encrypted or not."""
+        return os.path.basename(os.path.abspath(self.files.path)).removesuffix(ENCRYPTED_SUFFIX)
 
     def select(self, names: t.Sequence[str]) -> tuple[Image, ...]:
         """The images of these names on all their platforms, all when I(names) is empty; raises InputError for one that is not here."""

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - airlift.registry._attributes
   - airlift.registry._engine
+  - airlift.registry._identity
   - airlift.registry._image_files
 attributes:
   check_mode:
@@ -49,7 +50,7 @@ options:
       - Images of registries and OCI layouts keep their digests. Those of engines and docker archives have none, so their manifests are made here.
       - V(bundle:PATH) takes over all images of another bundle, V(bundle:PATH:REFERENCE) one of them on all its platforms. They keep their bytes
         and what the lock says of their source. Layers that one bundle left out are taken from the others in the list. Of two bundles with the
-        same name the later one counts, and an image that is named counts more.
+        same name the later one counts, and an image that is named counts more. Encrypted ones are opened with O(identity).
       - A mapping has C(source), and optionally C(name) (the full reference in the bundle, by default the one of the source) and
         C(platforms) (a list of platforms, or of the one word C(all); by default O(platform)).
       - A name with one platform means that platform's manifest. With V(all), or with every platform that its index has, it means the index
@@ -92,7 +93,8 @@ options:
     description:
       - The bundles that whoever gets this one has already, each as the bundle or as its C(bundle.lock.yml) alone. Their layers are left out;
         the lock names the bundle that has each. Manifests and configs are never left out.
-      - Bundles are verified with O(allowed_signers). A lock file alone is not signed, and is taken for what it says.
+      - Bundles are verified with O(allowed_signers), and opened with O(identity) when they are encrypted. A lock file alone is not signed, and is taken
+        for what it says.
       - A base may be incremental itself; of what it left out this bundle names the home too.
     type: list
     elements: path
@@ -380,11 +382,14 @@ from ansible_collections.airlift.registry.plugins.module_utils._form import (
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, entry_data, is_lock
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
+    IDENTITY_ARGUMENTS,
     IMAGE_FILE_ARGUMENTS,
     program_runner,
     run_module,
+    unlocker,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._policy import check_signed, parse_rules
+from ansible_collections.airlift.registry.plugins.module_utils._private import PrivateDirectory
 from ansible_collections.airlift.registry.plugins.module_utils._reasons import (
     differences,
     noted_options,
@@ -436,7 +441,9 @@ class BundleMaker:
         self.warn = module.warn
         self.base: list[str] = params["base"]
         self.allowed_signers: str = params["allowed_signers"]
-        self.restorer = Restorer(os.path.join(module.tmpdir, "restored"), self.run)
+        self.unlock = unlocker(module)
+        self.private = PrivateDirectory(module.tmpdir)
+        self.restorer = Restorer(os.path.join(self.private.path, "restored"), self.run)
         self.delta_mode: str = params["deltas"]
         self.delta_limit: float = params["delta_limit"]
         self._load = functools.lru_cache(maxsize=None)(self._load_bundle)
@@ -511,7 +518,7 @@ class BundleMaker:
                 f"Nobody is named who may have signed bundle {path}",
                 "Set allowed_signers to a file with their public keys.",
             )
-        return load_bundle(path, self.allowed_signers, self.run)
+        return load_bundle(path, self.allowed_signers, self.run, self.unlock)
 
     def _bases(self) -> Bases:
         for path in self.base:
@@ -642,6 +649,7 @@ def main() -> None:
             "parity": {"type": "int", "default": 0},
             "encrypt_to": {"type": "list", "elements": "str", "default": []},
             "work_path": {"type": "path", "default": ""},
+            **IDENTITY_ARGUMENTS,
             **ENGINE_ARGUMENTS,
         },
         required_one_of=[("images", "lock", "compose_files", "kubernetes_files")],

@@ -129,7 +129,6 @@ signers:
 
 import os
 import shutil
-import tempfile
 import typing as t
 from contextlib import ExitStack
 
@@ -145,6 +144,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._module import (
     unlocker,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
+from ansible_collections.airlift.registry.plugins.module_utils._private import PrivateDirectory
 from ansible_collections.airlift.registry.plugins.module_utils._publication import Publication, publications
 from ansible_collections.airlift.registry.plugins.module_utils._publish import Plan, make_plan, needs, send
 from ansible_collections.airlift.registry.plugins.module_utils._reference import Reference, parse_reference
@@ -161,7 +161,8 @@ class Publisher:
         self.check_mode = module.check_mode
         self.run = program_runner(module)
         self.unlock = unlocker(module)
-        self.restorer = Restorer(os.path.join(module.tmpdir, "restored"), self.run)
+        self.private = PrivateDirectory(module.tmpdir)
+        self.restorer = Restorer(os.path.join(self.private.path, "restored"), self.run)
         access = Access(self.params["username"], self.params["password"], self.params["ca_path"])
         self.registry = Registry(self.params["registry"], access)
 
@@ -235,7 +236,8 @@ class Publisher:
     def _send(self, todo: t.Sequence[tuple[Publication, Plan]], pool: Pool) -> None:
         if not todo:
             return
-        work = tempfile.mkdtemp(prefix="airlift-publish-")
+        work = os.path.join(self.private.path, "publish")
+        os.mkdir(work)
         try:
             skopeo = Skopeo(self.run, self._authfile(work), self._cert_dir(work))
             for publication, plan in todo:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle
-from ansible_collections.airlift.registry.plugins.module_utils._encryption import decrypted_once
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._lock import Lock, is_lock, read_lock
-from ansible_collections.airlift.registry.plugins.module_utils._medium import Medium, Opener
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
+from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 
 
@@ -65,13 +63,8 @@ class LockAction(ActionBase):
                 f"{path} is no lock file, and allowed_signers does not say who may sign a bundle",
                 "Give the bundle.lock.yml of a bundle, or set allowed_signers.",
             )
-        return load_bundle(path, on_controller(allowed_signers), run_program, self._unlock).lock
-
-    def _unlock(self, medium: Medium) -> Opener:
-        identity = self._task.args.get("identity") or ""
-        return decrypted_once(
-            medium, on_controller(identity) if identity else "", constants.DEFAULT_LOCAL_TMP, run_program
-        )
+        of_run = RunDirectory(self._task.args.get("identity"))
+        return load_bundle(path, on_controller(allowed_signers), run_program, of_run.unlock).lock
 
     def _failed(self, error: AirliftError, variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {**failure(error), "failed": True, "msg": f"{variables['inventory_hostname']}: {error}"}
