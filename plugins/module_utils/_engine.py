@@ -198,4 +198,5 @@ def _restart(host: str) -> str:
 
 
 def _engine_log(host: str) -> str:
-    return f"Look into the engine's log (journalctl -u docker) on the host of {host}, mend what it says and run this again."
+    unit = "podman" if "podman" in host else "docker"
+    return f"Look into the engine's log (journalctl -u {unit}) on the host of {host}, mend what it says and run this again."

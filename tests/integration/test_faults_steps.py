@@ -63,7 +63,7 @@ def assert_nothing_half(lab: Lab, host: str, bundle: Path) -> None:
 ### While the host's half is at work
 
 AT_WORK = {
-    "module killed": (MODULE_KILLED, STEPS),
+    "module killed": (MODULE_KILLED, ["ask", "verify", "load, half", "load, unpacking", "tag"]),
     "engine killed": (ENGINE_KILLED, ["load, half", "load, unpacking", "tag"]),
     "engine hangs": (ENGINE_HANGS, ["ask", "load, unpacking"]),
     "containerd killed": (CONTAINERD_KILLED, ["load, half", "clean"]),

@@ -94,17 +94,22 @@ def reboot(lab: Lab, host: str) -> None:
         subprocess.run(["docker", verb, f"airlift-{lab.name}-{host}"], check=True, stdout=subprocess.DEVNULL)
 
 
+def kill(unit: str) -> str:
+    """The command that kills a service. systemd starts it again, but leaves what dies too often as it is: here that is forgotten."""
+    return f"systemctl reset-failed {unit}.service; {_MAIN}KILL {unit}.service"
+
+
 _MAIN = "systemctl kill --kill-whom=main --signal="
 _DROP = "-p tcp --dport 22 -j DROP"
 MODULE_KILLED = Fault(there("pkill -KILL -x python3"), "The module ended without an answer", "journalctl -k")
 ENGINE_KILLED = Fault(
-    there(f"{_MAIN}KILL docker.service"), "The engine at unix:///run/gate/docker.sock did not ", "journalctl -u docker"
+    there(kill("docker")), "The engine at unix:///run/gate/docker.sock did not ", "journalctl -u docker"
 )
 ENGINE_HANGS = Fault(
     there(f"{_MAIN}STOP docker.service"), "The engine at unix:///run/gate/docker.sock did not ", "systemctl restart docker",
     there(f"{_MAIN}CONT docker.service"),
 )  # fmt: skip
-CONTAINERD_KILLED = Fault(there(f"{_MAIN}KILL containerd.service"))
+CONTAINERD_KILLED = Fault(there(kill("containerd")))
 SSHD_KILLED = Fault(there("pkill -KILL sshd; systemctl restart ssh"), "It was not reached: ", "ansible -m ping")
 REBOOTED = Fault(reboot, "It was not reached: ", "ansible -m ping")
 LINK_LOST = Fault(there(f"iptables -I INPUT {_DROP}; sleep 3; iptables -D INPUT {_DROP}"))

@@ -26,13 +26,14 @@ class Step(t.NamedTuple):
     after: int = 0
 
 
+LOAD = Step("POST .*/images/load")
 # In their order. The host's half asks twice what the engine is: for the plan, and before it verifies and loads.
 STEPS = {
     "ask": Step("GET .*/images/json"),
     "verify": Step("GET .*/info", 2),
-    "load, begun": Step("POST .*/images/load"),
-    "load, half": Step("POST .*/images/load", 1, 12_000_000),
-    "load, unpacking": Step("POST .*/images/load", 1, -1),
+    "load, begun": LOAD,
+    "load, half": LOAD._replace(after=12_000_000),
+    "load, unpacking": LOAD._replace(after=-1),
     "prove": Step("GET .*/images/airlift.invalid/.*/json"),
     "tag": Step("POST .*/images/.*/tag"),
     "clean": Step("DELETE .*/images/airlift.invalid"),

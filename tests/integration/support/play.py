@@ -92,11 +92,16 @@ class Run:
 
     process: subprocess.Popen[str]
 
-    def result(self, host: str) -> Result:
-        """Wait for the end; what the first task said."""
+    def results(self, host: str) -> list[Result]:
+        """Wait for the end; what each task said."""
         out, err = self.process.communicate(timeout=120)
         assert out, err
-        return t.cast(Result, json.loads(out)["plays"][0]["tasks"][0]["hosts"][host])
+        return [task["hosts"][host] for task in json.loads(out)["plays"][0]["tasks"]]
+
+    def result(self, host: str) -> Result:
+        """The same for the only task."""
+        (result,) = self.results(host)
+        return result
 
     def kill(self) -> None:
         """SIGKILL, for Ansible and all below it (workers have sessions of their own): nothing can be put in order."""
