@@ -188,15 +188,20 @@ def _root_cause(error: BaseException) -> BaseException:
 
 
 def _start(host: str) -> str:
-    return (
-        f"Start the engine (systemctl start docker), or name another with docker_host if it does not listen at {host}."
-    )
+    return f"Start the engine (systemctl start {_unit(host)}), or name another with docker_host if it does not listen at {host}."
 
 
 def _restart(host: str) -> str:
-    return f"It hangs or has too much to do. Look at the host of {host}, restart the engine if need be (systemctl restart docker), and run this again."
+    return (
+        f"It hangs or has too much to do. Look at the host of {host}, restart the engine if need be "
+        f"(systemctl restart {_unit(host)}), and run this again."
+    )
 
 
 def _engine_log(host: str) -> str:
-    unit = "podman" if "podman" in host else "docker"
-    return f"Look into the engine's log (journalctl -u {unit}) on the host of {host}, mend what it says and run this again."
+    return f"Look into the engine's log (journalctl -u {_unit(host)}) on the host of {host}, mend what it says and run this again."
+
+
+def _unit(host: str) -> str:
+    """The service, by the engine's address: podman's sockets have its name."""
+    return "podman" if "podman" in host else "docker"

@@ -149,6 +149,18 @@ def test_a_load_that_failed_is_an_error(engine: Engine, state: EngineState, mess
     assert "journalctl -u docker" in error.value.next_step
 
 
+@pytest.mark.parametrize("product", ["docker", "podman"])
+def test_the_next_step_is_about_the_service_at_that_address(tmp_path: Path, product: str) -> None:
+    place = tmp_path / product
+    with pytest.raises(EngineError) as error:
+        Engine(f"unix://{place}/{product}.sock", 1)
+    assert f"systemctl start {product})" in error.value.next_step
+    place.mkdir()
+    with engine_server(place, EngineState(load_status=500)) as host, pytest.raises(EngineError) as error:
+        Engine(host, 5).load(iter([b"abc"]))
+    assert f"journalctl -u {product})" in error.value.next_step
+
+
 def test_a_file_that_vanishes_while_it_is_loaded_is_an_error(engine: Engine) -> None:
     def archive() -> t.Iterator[bytes]:
         yield b"abc"
