@@ -22,6 +22,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._platform import 
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._preflight import Refused, failure_reasons, reasons_of
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
+from ansible_collections.airlift.registry.plugins.module_utils._replaced import note_outcome, to_remove
 from ansible_collections.airlift.registry.plugins.plugin_utils._connection import keep_alive, lost_connection, no_answer
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
@@ -111,7 +112,7 @@ class ActionModule(ActionBase):
             f"The engine refused the images without layers that it has: {refusal}",
         ]
         found = self._bring(trip, found)
-        self._ask_host(request_of(found))
+        self._carry_out(found)
         return found
 
     def _bring(self, trip: Trip, found: Survey) -> Survey:
@@ -138,12 +139,15 @@ class ActionModule(ActionBase):
     def _load(self, found: Survey) -> ModuleFailed | None:
         """Carry out the plan. What the engine said when it refused images from which layers had been left out, as it may have to have them."""
         try:
-            self._ask_host(request_of(found))
+            self._carry_out(found)
         except ModuleFailed as error:
             if error.answer.get("error") == "EngineError" and leaves_out(found.plan):
                 return error
             raise
         return None
+
+    def _carry_out(self, found: Survey) -> None:
+        note_outcome(found.plan, self._ask_host(request_of(found))["replaced"])
 
     def _distrusted_snapshot(self, refusal: ModuleFailed) -> dict[str, t.Any]:
         """What the host has now, but for layers in the engine; raises the refusal itself when the host no longer answers."""
@@ -203,7 +207,7 @@ def _has_work(found: Survey) -> bool:
 
 
 def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:
-    plan = found.plan
+    plan, gone = found.plan, to_remove(found.plan)
     identities = {image["name"]: {key: image[key] for key in ("id", "digest", "reference")} for image in plan["images"]}
     return {
         "changed": is_change(plan),
@@ -216,7 +220,7 @@ def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundl
         "engine": snapshot["engine"],
         "signers": sorted({bundle.signer for bundle in bundles}),
         "diff": {
-            "before": {image["name"]: image["before"] for image in plan["images"]},
-            "after": {image["name"]: image["id"] for image in plan["images"]},
+            "before": {**{image["name"]: image["before"] for image in plan["images"]}, **dict.fromkeys(gone, "there")},
+            "after": {**{image["name"]: image["id"] for image in plan["images"]}, **dict.fromkeys(gone, "removed")},
         },
     }

@@ -36,7 +36,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows which image ID each name means, before and after.
+      - Shows which image ID each name means, before and after, and which images are removed.
   idempotent:
     support: full
 options:
@@ -88,6 +88,16 @@ options:
     type: str
     choices: [allow, warn, refuse]
     default: warn
+  replaced:
+    description:
+      - What becomes of the image that a name meant before, when the name now means another one.
+      - V(keep) leaves it in the engine, without that name. V(remove) removes it once the new image is proven and has its name, unless another name means it
+        or a container uses it, running or not. The engine decides; nothing is forced, and an engine's refusal is no failure but a RV(images) entry.
+      - Of a run that was killed after it moved the name nobody knows what the name meant before, so the image stays; M(airlift.registry.image_prune) removes
+        such images.
+    type: str
+    choices: [keep, remove]
+    default: keep
   record_path:
     description:
       - A file on the host in which the module notes for each image the bundle that it last came from. It is written, with mode 0600, after everything
@@ -127,6 +137,13 @@ EXAMPLES = r"""
     downgrade: refuse
   become: true
 
+- name: Remove the images whose names move to the new ones
+  airlift.registry.image_preload:
+    path: /media/stick/2026-11.tar
+    allowed_signers: /etc/airlift/allowed_signers
+    replaced: remove
+  become: true
+
 - name: Bring images for 64 bit ARM onto a host that emulates it
   airlift.registry.image_preload:
     path: /media/stick/2026-11.tar
@@ -164,6 +181,8 @@ images:
     - C(reference) names the image for good, whatever becomes of its tag, with no registry in reach. It is the repository with the registry's digest where
       the engine keeps that (C(by_digest)), as the containerd image store and podman do. It is the image ID elsewhere, since a graph driver knows no digest
       of an image that was loaded and not pulled.
+    - C(replaced) is the image that the name meant before, if it meant another one. It has its C(id), the C(action) V(keep) or V(remove), the C(reason), and
+      C(bytes_freed) by the engine's own count, which is V(null) in check mode, when it was kept, and when the engine does not count (podman 4 does not).
   returned: success
   type: list
   elements: dict
@@ -177,6 +196,7 @@ images:
       action: load
       reason: the engine has no image sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
       layers: []
+      replaced: null
 images_by_name:
   description: The same by name, full and short, with C(id), C(digest) and C(reference) only.
   returned: success
@@ -227,7 +247,7 @@ from contextlib import contextmanager, suppress
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils._archive import ArchiveImage, thin_archive
-from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
+from ansible_collections.airlift.registry.plugins.module_utils._engine_storage import EngineStorage
 from ansible_collections.airlift.registry.plugins.module_utils._errors import EngineError, HostError
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
@@ -243,6 +263,8 @@ from ansible_collections.airlift.registry.plugins.module_utils._preloaded import
     read_preloaded,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._proof import prove
+from ansible_collections.airlift.registry.plugins.module_utils._removal import remove_unused
+from ansible_collections.airlift.registry.plugins.module_utils._replaced import KEEP, REMOVE
 from ansible_collections.airlift.registry.plugins.module_utils._staging import DEFAULT_PATH, Staging, disk
 
 
@@ -250,9 +272,10 @@ class Preloader:
     """The host's half of a preload. The controller's half is the action plugin of the same name."""
 
     def __init__(self, module: AnsibleModule) -> None:
-        self.engine = Engine(module.params["docker_host"], module.params["docker_timeout"])
+        self.engine = EngineStorage(module.params["docker_host"], module.params["docker_timeout"])
         self.staging = Staging(module.params["staging_path"])
         self.record_path = module.params["record_path"]
+        self.replaced = module.params["replaced"]
 
     def snapshot(self) -> dict[str, t.Any]:
         """What this host has: its engine, images, staged blobs, free disk, and what it noted of earlier bundles."""
@@ -261,6 +284,7 @@ class Preloader:
         return {
             "engine": engine,
             "images": self.engine.images(),
+            "containers": self.engine.containers() if self.replaced == REMOVE else None,
             "staged": self.staging.blobs(),
             "disk": disk(self.staging.path, engine["storage_path"]),
             "record": {
@@ -284,8 +308,9 @@ class Preloader:
             if request["record"]:
                 note_preloaded(self.record_path, self.engine.host, request["record"])
             staged = [digest for image in loads.values() for digest in image["include"]]
+            replaced = {image_id: remove_unused(self.engine, image_id) for image_id in request["replaced"]}
         self.staging.remove({*staged, *request["leftovers"]["blobs"]})
-        return {"changed": True}
+        return {"changed": True, "replaced": replaced}
 
     def _verify(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
         """No byte goes to the engine before its digest is known to be the one that was signed."""
@@ -364,6 +389,7 @@ def main() -> None:
             "staging_path": {"type": "path", "default": DEFAULT_PATH},
             "platform": {"type": "str", "default": ""},
             "downgrade": {"type": "str", "choices": ["allow", "warn", "refuse"], "default": "warn"},
+            "replaced": {"type": "str", "choices": [KEEP, REMOVE], "default": KEEP},
             "record_path": {"type": "path", "default": DEFAULT_RECORD},
             **IDENTITY_ARGUMENTS,
             **ENGINE_ARGUMENTS,

@@ -13,6 +13,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bu
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._oci import MAX_DOCUMENT
+from ansible_collections.airlift.registry.plugins.module_utils._replaced import to_remove
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
 
 
@@ -34,7 +35,12 @@ def request_of(found: Survey) -> dict[str, t.Any]:
                 include=[layer["digest"] for layer in entry["layers"] if layer["action"] != "present"],
             )
         entries.append(request)
-    return {"images": entries, "leftovers": found.plan["leftovers"], "record": found.record}
+    return {
+        "images": entries,
+        "leftovers": found.plan["leftovers"],
+        "replaced": to_remove(found.plan),
+        "record": found.record,
+    }
 
 
 def _index(bundle: Bundle, image: Image, image_id: str) -> dict[str, str]:

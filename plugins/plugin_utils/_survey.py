@@ -18,6 +18,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._pack import newe
 from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change, make_plan
 from ansible_collections.airlift.registry.plugins.module_utils._platform import for_platform
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Need, Pool
+from ansible_collections.airlift.registry.plugins.module_utils._replaced import plan_replaced
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def survey(
     wanted = platform or engine["platform"]
     chosen, others = for_platform(selected, wanted)
     plan = make_plan(chosen, snapshot)
+    plan_replaced(plan, snapshot)
     origins = {image.name: _origin(selected[image]) for image in chosen}
     record = _preflight.record_changes(plan, origins, recorded)
     needed = _preflight.layers_to_load(plan)

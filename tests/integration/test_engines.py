@@ -29,7 +29,7 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles imp
 
 LIBRARY = "docker.io/library"
 APP1, APP2, CURRENT, TOOL = (f"{LIBRARY}/{name}" for name in ("app:v1", "app:v2", "app:current", "tool:v1"))
-SEVERAL, FOREIGN = f"{LIBRARY}/several:v1", f"{LIBRARY}/foreign:v1"
+SEVERAL, FOREIGN, REPLACED = (f"{LIBRARY}/{name}:v1" for name in ("several", "foreign", "replaced"))
 BASE, OTHER = images.layer("matrix base"), images.layer("matrix other base")
 AS_USER = {"docker_host": f"unix://{ROOTLESS}", "staging_path": "~/staging", "record_path": "~/preloaded.json"}
 SAY = {"config": {"Cmd": ["/say"]}}
@@ -71,6 +71,8 @@ def made(signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     made.make("first", fill({APP1: application("app one"), TOOL: application("tool")}))
     made.make("update", fill({APP2: application("app two"), CURRENT: application("app two")}))
     made.make("moved", fill({APP1: application("app one again")}))
+    for name in ("old", "new", "newest"):
+        made.make(name, fill({REPLACED: [BASE, images.layer(name)]}))
     made.make("foreign", lambda store: [bundles.pack(store, FOREIGN, [OTHER], architecture="arm64")])
     platforms = {"linux/amd64": [OTHER, images.runnable("several")], "linux/arm64": [OTHER, images.layer("arm64")]}
     made.make("several", lambda store: bundles.pack_index(store, SEVERAL, platforms, b'{"predicate": {}}'))
@@ -80,6 +82,7 @@ def made(signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
 STEPS = (
     "cold", "run cold", "run by reference", "again", "unname", "retag", "update", "run update", "update again",
     "moved", "run moved", "moved again", "several", "run several", "run several by reference", "several again", "foreign", "by id", "list",
+    "old", "replace, predicted", "replace", "replace again", "use", "replace what is used", "stop using", "list in the end",
 )  # fmt: skip
 
 
@@ -95,7 +98,7 @@ def steps(made: Bundles, options: dict[str, t.Any], docker: str) -> list[Task]:
     def run(name: str) -> Task:
         return say(f"run --rm --network none {name}")
 
-    first = made.packed["first"][APP1].image
+    first, remove = made.packed["first"][APP1].image, {"replaced": "remove"}
     return [
         {**preload("first"), "register": "cold"}, run(APP1), run("{{ cold.images[0].reference }}"), preload("first"),
         say(f"tag {APP1} {LIBRARY}/kept:v1 && {docker} rmi {APP1}"), preload("first"),
@@ -106,6 +109,10 @@ def steps(made: Bundles, options: dict[str, t.Any], docker: str) -> list[Task]:
         preload("foreign"),
         run(f"--pull never {LIBRARY}/kept@{first.manifest.digest} || {docker} run --rm --network none {first.config.digest}"),
         say("images --all --no-trunc --format '{% raw %}{{.Repository}}:{{.Tag}}{% endraw %}'"),
+        preload("old"), {**preload("new", **remove), "check_mode": True, "diff": True},
+        {**preload("new", **remove), "diff": True}, preload("new", **remove),
+        say(f"create --name user {REPLACED} /say"), preload("newest", **remove), say("rm user"),
+        say("images --all --no-trunc --quiet"),
     ]  # fmt: skip
 
 
@@ -193,6 +200,32 @@ def test_a_name_moves_to_another_image(went: dict[str, Result], made: Bundles, n
     before = made.packed["first"][APP1].image
     assert moved["before"] == (before.manifest if ENGINES[name].kind == "containerd" else before.config).digest
     assert (moved["action"], went["run moved"]["stdout"]) == ("load", "app one again")
+
+
+def test_the_image_that_had_the_name_stays_unless_it_is_asked_to_go(went: dict[str, Result]) -> None:
+    (moved,) = went["moved"]["images"]
+    kept = {"id": moved["before"], "action": "keep", "reason": "replaced images are kept", "bytes_freed": None}
+    assert moved["replaced"] == kept
+
+
+def test_the_image_that_had_the_name_goes(went: dict[str, Result], name: str) -> None:
+    """As was predicted, with the engine's word for the bytes; a second run knows of none."""
+    old = went["old"]["images"][0]["id"]
+    predicted, replaced, again = (went[step] for step in ("replace, predicted", "replace", "replace again"))
+    assert {result["images"][0]["replaced"]["action"] for result in (predicted, replaced)} == {"remove"}, replaced
+    assert predicted["diff"] == replaced["diff"]
+    assert (replaced["diff"]["before"][old], replaced["diff"]["after"][old]) == ("there", "removed")
+    assert old not in went["list in the end"]["stdout"]
+    assert replaced["images"][0]["replaced"]["bytes_freed"] is not None
+    assert (again["changed"], again["images"][0]["replaced"]) == (False, None)
+
+
+def test_an_image_that_a_container_uses_stays(went: dict[str, Result]) -> None:
+    """Though the container does not run. Its name moves all the same."""
+    used, after = went["replace"]["images"][0]["id"], went["replace what is used"]
+    expected = {"id": used, "action": "keep", "reason": "container user uses it", "bytes_freed": None}
+    assert (after["changed"], after["images"][0]["replaced"]) == (True, expected)
+    assert used in went["list in the end"]["stdout"]
 
 
 def test_of_several_platforms_comes_the_engines_own(went: dict[str, Result], made: Bundles, name: str) -> None:
