@@ -15,9 +15,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, load_bundle
+from ansible_collections.airlift.registry.plugins.module_utils._delta_choice import Wish
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._module import failure, from_os_error
-from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change, leaves_out
+from ansible_collections.airlift.registry.plugins.module_utils._plan import is_change
 from ansible_collections.airlift.registry.plugins.module_utils._platform import parse_platform
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._preflight import Refused, failure_reasons, reasons_of
@@ -25,6 +26,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
 from ansible_collections.airlift.registry.plugins.module_utils._replaced import note_outcome, to_remove
 from ansible_collections.airlift.registry.plugins.plugin_utils._connection import keep_alive, lost_connection, no_answer
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
+from ansible_collections.airlift.registry.plugins.plugin_utils._doubts import doubt_of, warning_of
 from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
@@ -98,21 +100,35 @@ class ActionModule(ActionBase):
         selected = choose_images(bundles, as_list(self._task.args.get("images")))
         platform = parse_platform(self._task.args["platform"]) if self._task.args.get("platform") else ""
         pool = Pool(bundles, of_run.restorer())
-        return Trip(host, lambda snapshot: survey(host, selected, snapshot, pool, platform), pool)
+        wish = Wish(
+            self._task.args.get("deltas", "auto"),
+            int(self._task.args.get("link_speed", 0)) or int(self._task.args.get("bandwidth_limit", 0)),
+        )
+        return Trip(host, lambda snapshot: survey(host, selected, snapshot, pool, platform, wish), pool)
 
     def _change(self, trip: Trip, found: Survey) -> Survey:
-        """Bring what the host lacks and carry out the plan; the plan that was carried out in the end."""
-        found = self._bring(trip, found)
-        refusal = self._load(found)
-        if not refusal:
-            return found
-        found = trip.survey(self._distrusted_snapshot(refusal))
-        trip.warnings += [
-            *self._judge(found),
-            f"The engine refused the images without layers that it has: {refusal}",
-        ]
-        found = self._bring(trip, found)
-        self._carry_out(found)
+        """Bring what the host lacks and carry out the plan; while the host says why that cannot be, plan anew. The plan that was carried out in the end."""
+        while True:
+            found = self._bring(trip, found)
+            try:
+                self._carry_out(trip, found)
+            except ModuleFailed as error:
+                doubt = doubt_of(error.answer, found.plan)
+                if not doubt or doubt.keys() <= trip.doubts.keys():
+                    raise
+                found = self._survey_anew(trip, error, doubt)
+            else:
+                return found
+
+    def _survey_anew(self, trip: Trip, refusal: ModuleFailed, doubt: dict[str, t.Any]) -> Survey:
+        """Plan for what the host has now without what it refused; raises the refusal itself when the host no longer answers."""
+        try:
+            snapshot = self._ask_host(None)
+        except ModuleFailed:
+            raise refusal from None
+        trip.doubts.update(doubt)
+        found = trip.survey(snapshot)
+        trip.warnings += [*self._judge(found), warning_of(doubt)]
         return found
 
     def _bring(self, trip: Trip, found: Survey) -> Survey:
@@ -130,31 +146,17 @@ class ActionModule(ActionBase):
     def _carry(self, trip: Trip, found: Survey, transport: Transport) -> None:
         cargo = trip.cargo(found)
         total = sum(blob.size - blob.offset for blob in cargo.blobs)
+        started = time.monotonic()
         progress = Progress(trip.host, total, _show if is_wanted(os.environ) else _hide)
         try:
             transport.bring(cargo, progress)
         finally:
             trip.sent += progress.sent
+            trip.seconds += time.monotonic() - started
 
-    def _load(self, found: Survey) -> ModuleFailed | None:
-        """Carry out the plan. What the engine said when it refused images from which layers had been left out, as it may have to have them."""
-        try:
-            self._carry_out(found)
-        except ModuleFailed as error:
-            if error.answer.get("error") == "EngineError" and leaves_out(found.plan):
-                return error
-            raise
-        return None
-
-    def _carry_out(self, found: Survey) -> None:
-        note_outcome(found.plan, self._ask_host(request_of(found))["replaced"])
-
-    def _distrusted_snapshot(self, refusal: ModuleFailed) -> dict[str, t.Any]:
-        """What the host has now, but for layers in the engine; raises the refusal itself when the host no longer answers."""
-        try:
-            return {**self._ask_host(None), "distrusted": True}
-        except ModuleFailed:
-            raise refusal from None
+    def _carry_out(self, trip: Trip, found: Survey) -> None:
+        answer = self._ask_host(request_of(found, trip.link_speed()))
+        note_outcome(found.plan, answer["replaced"])
 
     def _judge(self, found: Survey) -> list[str]:
         """Raise Refused when anything stands against this host; what is only to be warned of."""
@@ -203,7 +205,9 @@ def _failed(host: str, error: AirliftError) -> dict[str, t.Any]:
 
 def _has_work(found: Survey) -> bool:
     """Whether the host has to do anything, if only to put in order or to note what is no change of its images."""
-    return is_change(found.plan) or bool(found.plan["leftovers"]["blobs"] or found.record)
+    return is_change(found.plan) or bool(
+        found.plan["leftovers"]["blobs"] or found.plan["leftovers"]["work"] or found.record
+    )
 
 
 def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:

@@ -31,9 +31,12 @@ class ArchiveImage:
     index: bytes = b""
 
 
-def thin_archive(images: t.Sequence[ArchiveImage], layers: t.Mapping[str, str]) -> t.Iterator[bytes]:
-    """The archive's bytes. I(layers) are the layers that go in: the file of each, by digest."""
-    for name, content in _documents(images).items():
+def thin_archive(
+    images: t.Sequence[ArchiveImage], layers: t.Mapping[str, str], contents: t.Mapping[str, str] | None = None
+) -> t.Iterator[bytes]:
+    """The archive's bytes. I(layers) are the layers that go in: the file of each, by digest. Those in I(contents) go in uncompressed, under their diffID:
+    docker's face names them so, and an engine that reads the OCI layout does not find them."""
+    for name, content in _documents(images, contents or {}).items():
         yield _header(name, len(content))
         yield content
         yield _padding(len(content))
@@ -42,7 +45,7 @@ def thin_archive(images: t.Sequence[ArchiveImage], layers: t.Mapping[str, str]) 
     yield b"\0" * (2 * _BLOCK)
 
 
-def _documents(images: t.Sequence[ArchiveImage]) -> dict[str, bytes]:
+def _documents(images: t.Sequence[ArchiveImage], contents: t.Mapping[str, str]) -> dict[str, bytes]:
     documents: dict[str, bytes] = {_layout.LAYOUT: b'{"imageLayoutVersion":"1.0.0"}'}
     index, docker_manifest = [], []
     for image in images:
@@ -57,7 +60,7 @@ def _documents(images: t.Sequence[ArchiveImage]) -> dict[str, bytes]:
             {
                 "Config": _layout.blob_name(manifest.config.digest),
                 "RepoTags": [image.name],
-                "Layers": [_layout.blob_name(layer.digest) for layer in manifest.layers],
+                "Layers": [_layout.blob_name(contents.get(layer.digest, layer.digest)) for layer in manifest.layers],
             }
         )
         for document in filter(None, (image.index, image.manifest, image.config)):

@@ -35,13 +35,13 @@ def encode(base: str, target: str, delta: str, run: Run) -> None:
         raise HostError(f"xdelta3 could not make {delta}: {out}", "Make room on the disk, or set deltas to none.")
 
 
-def apply(base: str, delta: str, target: str, size: int, run: Run, memory: int = MEMORY) -> None:
+def apply(base: str, delta: str, target: str, size: int, run: Run, memory: int = MEMORY, tool: str = "") -> None:
     """Write the layer of I(size) bytes that the delta makes of the file at I(base); raises BundleError when it makes none.
 
     No byte more than I(size) is written, and no more than I(memory) bytes of address space are used.
     """
     _check_room(os.path.dirname(target), size)
-    args = [TOOL, "-d", *_QUIET, "-R", *_WINDOWS, "-s", base, delta, target]
+    args = [tool or TOOL, "-d", *_QUIET, "-R", *_WINDOWS, "-s", base, delta, target]
     code, out = _limited(memory, size, args, run)
     if code != 0 or os.path.getsize(target) != size:
         raise BundleError(
@@ -56,7 +56,7 @@ def _limited(memory: int, size: int | None, args: t.Sequence[str], run: Run) -> 
     code, out, err = run(["prlimit", *limits, "--", *args], None)
     if code == 127:
         raise HostError(
-            "xdelta3 or prlimit is not installed on the host that runs Ansible",
+            "xdelta3 or prlimit is not installed where it is needed",
             "Install them: apt-get install xdelta3 util-linux.",
         )
     lines = (err or out).strip().splitlines()

@@ -68,7 +68,10 @@ class Engine:
         return [image for image in found if image]
 
     def inspect(self, name: str) -> dict[str, t.Any] | None:
-        """One image: C(id), C(tags) and C(digests) (full references), C(layers) (diffIDs), whether it is C(whole); nothing when there is none."""
+        """One image: C(id), C(tags) and C(digests) (full references), C(layers) (diffIDs), C(engine_size) (bytes, as C(docker images) shows them), whether it is C(whole).
+
+        Nothing when there is none.
+        """
         with self._errors(f"inspect {name}"):
             try:
                 answer = self._docker.inspect_image(name)
@@ -82,6 +85,7 @@ class Engine:
                 normalize(name) for name in answer.get("RepoDigests") or () if not name.startswith("<none>")
             ),
             "layers": layers,
+            "engine_size": answer.get("Size") or 0,
             "whole": bool(layers) and self._is_unpacked(name),
         }
 

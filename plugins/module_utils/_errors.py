@@ -40,6 +40,10 @@ class HostError(AirliftError):
     """The host cannot take the images: disk, tools, Python libraries."""
 
 
+class DeltaError(AirliftError):
+    """A host could not make a layer of its delta; the layer itself would do."""
+
+
 class RegistryError(AirliftError):
     """A registry refused, or answered what it must not."""
 

@@ -12,31 +12,39 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.airlift.registry.plugins.module_utils._delta_choice import DeltaChoice, Offer, Wish
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
-from ansible_collections.airlift.registry.plugins.module_utils._oci import Descriptor, chain_ids
+from ansible_collections.airlift.registry.plugins.module_utils._oci import chain_ids
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of, repository_of
 
 # No registry can have this name (RFC 2606), so nothing is ever pulled from it or pushed to it by mistake.
 _TEMPORARY = "airlift.invalid/preload"
 
 
-def make_plan(images: t.Sequence[Image], snapshot: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Plan the images for the host of I(snapshot).
+def make_plan(
+    images: t.Sequence[Image],
+    snapshot: t.Mapping[str, t.Any],
+    offers: t.Mapping[str, Offer] | None = None,
+    wish: Wish | None = None,
+) -> dict[str, t.Any]:
+    """Plan the images for the host of I(snapshot), with the deltas that the bundles offer by layer and what the operator wants of them.
 
     Returns C(images) (each with its action C(present), C(retag) or C(load), the reason, its C(reference), and its layers with their actions
-    C(present), C(staged) or C(send)), C(blobs) to send in order, C(bytes) by action, and C(leftovers) of a run that was
-    killed (temporary tags, and staged blobs that nothing waits for). A snapshot that is C(distrusted) is of an engine that refused
-    images without the layers that it has, so none is left out.
+    C(present), C(staged), C(delta) or C(send), and C(staged_as), the digest under which staging has them then), C(blobs) to send in order, C(bytes) by
+    action, and C(leftovers) of a run that was killed (temporary tags, staged blobs that nothing waits for, files of C(work)). A snapshot that is
+    C(distrusted) is of an engine that refused images without the layers that it has, so none is left out. In one with C(deltas_failed), which says
+    why, no delta is used.
     """
-    state = _State(snapshot)
+    state = _State(snapshot, offers or {}, wish or Wish())
     plans = [_plan_image(image, state) for image in images]
     return {
         "images": plans,
-        "blobs": list(state.to_send.values()),
+        "blobs": [blob for blob in state.to_send.values() if blob["offset"] < blob["size"]],
         "bytes": _bytes_by_action(plans),
         "leftovers": {
             "tags": sorted(tag for tag in state.tags if is_temporary(tag)),
-            "blobs": _unneeded_blobs(plans, state.staged),
+            "blobs": _unneeded_blobs(plans, state),
+            "work": bool(snapshot.get("deltas", {}).get("work")),
         },
     }
 
@@ -48,11 +56,17 @@ def is_change(plan: t.Mapping[str, t.Any]) -> bool:
 
 def leaves_out(plan: t.Mapping[str, t.Any]) -> bool:
     """Whether the plan loads an image without some of its layers, because the engine has them."""
+    return _loads_a_layer("present", plan)
+
+
+def uses_deltas(plan: t.Mapping[str, t.Any]) -> bool:
+    """Whether the plan has the host make layers of deltas."""
+    return _loads_a_layer("delta", plan)
+
+
+def _loads_a_layer(action: str, plan: t.Mapping[str, t.Any]) -> bool:
     return any(
-        layer["action"] == "present"
-        for image in plan["images"]
-        if image["action"] == "load"
-        for layer in image["layers"]
+        layer["action"] == action for image in plan["images"] if image["action"] == "load" for layer in image["layers"]
     )
 
 
@@ -69,7 +83,7 @@ def is_temporary(name: str) -> bool:
 class _State:
     """What the host has, and what this plan already decided to bring."""
 
-    def __init__(self, snapshot: t.Mapping[str, t.Any]) -> None:
+    def __init__(self, snapshot: t.Mapping[str, t.Any], offers: t.Mapping[str, Offer], wish: Wish) -> None:
         self.is_graph = snapshot["engine"]["store"] == "graph"
         whole = [image for image in snapshot["images"] if image["whole"]]
         self.images = {image["id"] for image in whole}
@@ -84,7 +98,10 @@ class _State:
         self.is_proven = snapshot["engine"]["proves_content"]
         self.contents = {diff_id for image in trusted for diff_id in image["layers"]} if self.is_proven else set()
         self.staged: t.Mapping[str, int] = snapshot["staged"]
-        self.to_send: dict[str, dict[str, t.Any]] = {}
+        # Docker's graph drivers ask for a layer's content only; podman and containerd's store keep blobs by the manifest's digests.
+        self.deltas = DeltaChoice(offers, wish, snapshot, self.is_graph and not self.is_podman, trusted)
+        self.to_send: dict[str, dict[str, t.Any]] = {}  # by layer
+        self.staged_as: dict[str, str] = {}  # of layers that this plan brings
 
     def expected_id(self, image: Image) -> str:
         """The ID that the engine will show: graph stores go by the config, containerd stores by what the name means.
@@ -155,29 +172,56 @@ def _plan_image(image: Image, state: _State) -> dict[str, t.Any]:
 
 def _plan_layer(layer: Layer, there: str, state: _State) -> dict[str, t.Any]:
     """Plan a layer; I(there) is the reason why the engine has it already, or empty."""
-    blob = layer.blob
+    digest = layer.blob.digest
+    entry = {"digest": digest, "diff_id": layer.diff_id, "size": layer.blob.size, "staged_as": digest}
+    made, made_size = state.deltas.result(digest)
     if there:
-        action, reason = "present", there
-    elif state.staged.get(blob.digest) == blob.size:
-        action, reason = "staged", "an earlier run left it in staging"
-    elif blob.digest in state.to_send:
-        action, reason = "staged", "another image of this run brings it"
-    else:
-        action, reason = "send", "neither the engine nor staging has it"
-        state.to_send[blob.digest] = {"digest": blob.digest, "size": blob.size, "offset": _resume_offset(blob, state)}
-    return {"digest": blob.digest, "diff_id": layer.diff_id, "size": blob.size, "action": action, "reason": reason}
+        return {**entry, "action": "present", "reason": there}
+    if state.staged.get(digest) == layer.blob.size:
+        return {**entry, "action": "staged", "reason": "an earlier run left it in staging"}
+    if made and state.staged.get(made) == made_size:
+        return {**entry, "action": "staged", "reason": "an earlier run made it of its delta", "staged_as": made}
+    if digest in state.to_send:
+        reason = "another image of this run brings it"
+        return {**entry, "action": "staged", "reason": reason, "staged_as": state.staged_as[digest]}
+    return {**entry, **_bring_layer(layer, state)}
 
 
-def _resume_offset(blob: Descriptor, state: _State) -> int:
+def _bring_layer(layer: Layer, state: _State) -> dict[str, t.Any]:
+    """Bring a layer, as it is or as a delta."""
+    blob = layer.blob
+    offset = _resume_offset(blob.size, state.staged.get(blob.digest, 0))
+    verdict = state.deltas.decide(blob.digest, blob.size - offset)
+    state.staged_as[blob.digest] = blob.digest
+    if verdict.task:
+        delta, size = verdict.task["blob"], verdict.task["size"]
+        staged = state.staged.get(delta, 0)
+        state.to_send[blob.digest] = {
+            "digest": delta,
+            "size": size,
+            "offset": size if staged == size else _resume_offset(size, staged),
+        }
+        state.staged_as[blob.digest] = verdict.task["result"]
+        return {
+            "action": "delta",
+            "reason": verdict.reason,
+            "staged_as": verdict.task["result"],
+            "delta": verdict.task,
+        }
+    state.to_send[blob.digest] = {"digest": blob.digest, "size": blob.size, "offset": offset}
+    reasons = ["neither the engine nor staging has it", *filter(None, [verdict.reason])]
+    return {"action": "send", "reason": "; ".join(reasons)}
+
+
+def _resume_offset(size: int, staged: int) -> int:
     # More bytes than the blob has cannot be its beginning.
-    staged = state.staged.get(blob.digest, 0)
-    return staged if staged < blob.size else 0
+    return staged if staged < size else 0
 
 
 def _bytes_by_action(plans: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, int]:
     """Bytes of layers by action, each blob once: a layer that is sent for one image is not also present in another."""
     actions: dict[str, tuple[str, int]] = {}
-    rank = ("present", "staged", "send")
+    rank = ("present", "staged", "delta", "send")
     for plan in plans:
         for layer in plan["layers"]:
             known = actions.get(layer["digest"])
@@ -186,9 +230,12 @@ def _bytes_by_action(plans: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, int]
     return {action: sum(size for found, size in actions.values() if found == action) for action in rank}
 
 
-def _unneeded_blobs(plans: t.Sequence[t.Mapping[str, t.Any]], staged: t.Mapping[str, int]) -> list[str]:
-    actions: dict[str, set[str]] = {}
-    for plan in plans:
-        for layer in plan["layers"]:
-            actions.setdefault(layer["digest"], set()).add(layer["action"])
-    return sorted(digest for digest in staged if actions.get(digest) == {"present"})
+def _unneeded_blobs(plans: t.Sequence[t.Mapping[str, t.Any]], state: _State) -> list[str]:
+    """What staging has of the layers of these images, and none of them is made of. What waits for other images is left alone."""
+    known, needed = set(), set()
+    for layer in (layer for plan in plans for layer in plan["layers"]):
+        offer = state.deltas.offers.get(layer["digest"])
+        known.update([layer["digest"], *([layer["diff_id"], offer.delta.delta] if offer else [])])
+        if layer["action"] != "present":
+            needed.update([layer["staged_as"], *([layer["delta"]["blob"]] if layer["action"] == "delta" else [])])
+    return sorted(digest for digest in state.staged if digest in known - needed)

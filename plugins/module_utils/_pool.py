@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, unpacked_size, usual_size
+from ansible_collections.airlift.registry.plugins.module_utils._delta_choice import Offer
 from ansible_collections.airlift.registry.plugins.module_utils._deltas import Delta
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, InputError
 from ansible_collections.airlift.registry.plugins.module_utils._footprint import SAMPLE, Footprint, footprint
@@ -37,6 +38,8 @@ class Pool:
         self._homes: dict[str, Bundle] = {}
         self._bases: dict[str, LockedBase] = {}
         self._deltas: dict[str, tuple[Delta, Bundle]] = {}
+        self._patches = {delta.delta: bundle for bundle in bundles for delta in bundle.deltas.deltas}
+        self._all_deltas = {delta.digest: delta for bundle in reversed(bundles) for delta in bundle.deltas.deltas}
         self._contents = {diff_id: bundle for bundle in bundles for diff_id in usable_layers(bundle)}
         for bundle in bundles:
             named = {base.id: base for base in bundle.lock.bases}
@@ -49,15 +52,24 @@ class Pool:
                     self._homes.setdefault(blob.digest, bundle)
 
     def home(self, digest: str) -> Bundle:
-        """The bundle that has the layer, restored from its delta if need be. Only for layers that check() found."""
+        """The bundle that has the layer, restored from its delta if need be, or the delta of offers(). Only for layers that check() found."""
+        if digest in self._patches:
+            return self._patches[digest]
         if digest not in self._homes:
             delta, bundle = self._deltas[digest]
             self._homes[digest] = self._restorer.restore(delta, bundle, self._contents[delta.base_diff_id])
         return self._homes[digest]
 
+    def offers(self) -> dict[str, Offer]:
+        """The deltas that a host may be sent instead of a layer, by the layer's digest."""
+        return {digest: Offer(delta, not self._has_layer(digest)) for digest, delta in self._all_deltas.items()}
+
+    def _has_layer(self, digest: str) -> bool:
+        return digest in self._homes or digest in self._deltas
+
     def check(self, needs: t.Iterable[Need], who: str) -> None:
         """Raise BundleError when a layer is in none of the bundles; I(who) lacks it. It says which bundle has it."""
-        missing = [need for need in needs if need.digest not in self._homes and need.digest not in self._deltas]
+        missing = [need for need in needs if not self._has_layer(need.digest)]
         if not missing:
             return
         bases = {need.digest: self._bases[need.digest] for need in missing}
@@ -70,11 +82,12 @@ class Pool:
             f"Give {names} too, in any order, or make a bundle without bases.",
         )
 
-    def footprint(self, layer: Layer) -> Footprint:
-        """About how much room a layer takes on a host."""
+    def footprint(self, layer: Layer, is_content: bool = False) -> Footprint:
+        """About how much room a layer takes on a host; with I(is_content) one that its delta made there, uncompressed."""
         blob, bundle = layer.blob, self._homes.get(layer.blob.digest)
-        if blob.digest in self._deltas:
-            return footprint(blob.size, self._deltas[blob.digest][0].unpacked, None)
+        if blob.digest in self._all_deltas and (is_content or not bundle):
+            unpacked = self._all_deltas[blob.digest].unpacked
+            return footprint(unpacked if is_content else blob.size, unpacked, None)
         if not bundle:
             return footprint(blob.size, usual_size(blob.size), None)
         sample = b"".join(bundle.files.chunks(blob_name(blob.digest), 0, min(blob.size, SAMPLE)))

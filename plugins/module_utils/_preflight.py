@@ -124,7 +124,7 @@ def compression_reasons(
     names = [
         image["name"]
         for image in _loads(plan)
-        if any(layer["digest"] in zstd for layer in image["layers"] if layer["action"] != "present")
+        if any(layer["staged_as"] in zstd for layer in image["layers"] if layer["action"] != "present")
     ]
     if not names:
         return []
@@ -139,8 +139,12 @@ def disk_reasons(
     """That staging or the engine has too little room for what the plan brings; I(footprints) by layer."""
     if not _loads(plan):
         return []
-    staging = sum(blob["size"] - blob["offset"] for blob in plan["blobs"]) + DISK_MARGIN
+    tasks = delta_tasks(plan)
+    made = sum(room_to_make(task) for task in tasks)
+    staging = sum(blob["size"] - blob["offset"] for blob in plan["blobs"]) + made + DISK_MARGIN
     engine, inodes = engine_room([footprints[digest] for digest in layers_to_load(plan)])
+    # Most engines write what they save to their disk first; it is gone before they load.
+    engine = max([engine, *(task["image_size"] + DISK_MARGIN for task in tasks)])
     checks = [
         ("staging", disk["staging_path"], "bytes", disk["staging_free"], staging),
         ("the engine", disk["engine_path"], "bytes", disk["engine_free"], engine),
@@ -185,6 +189,16 @@ def engine_room(footprints: t.Sequence[Footprint]) -> tuple[int, int]:
         sum(found.archive + found.unpacked for found in footprints) + DISK_MARGIN,
         sum(found.inodes for found in footprints) + INODE_MARGIN,
     )
+
+
+def delta_tasks(plan: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    """What the host has to do for the layers that come as deltas."""
+    return [layer["delta"] for image in plan["images"] for layer in image["layers"] if layer["action"] == "delta"]
+
+
+def room_to_make(task: t.Mapping[str, t.Any]) -> int:
+    """Bytes that staging has at most, beside the delta: the base, the content, and the blob that is made of it."""
+    return task["base_size"] + task["content_size"] * (2 if task["restore"] else 1)
 
 
 def layers_to_load(plan: t.Mapping[str, t.Any]) -> set[str]:

@@ -25,12 +25,13 @@ def wheels(place: str) -> list[str]:
     try:
         names = sorted(name for name in os.listdir(place) if name.endswith(".whl"))
         paths = [os.path.join(place, name) for name in names]
-        return paths if all(_is_ours(path) for path in (os.path.dirname(place), place, *paths)) else []
+        return paths if all(is_ours(path) for path in (os.path.dirname(place), place, *paths)) else []
     except OSError:
         return []
 
 
-def _is_ours(path: str) -> bool:
+def is_ours(path: str) -> bool:
+    """Whether nobody besides root and our own user could have changed what is at a path."""
     status = os.lstat(path)
     # A link's own mode says nothing, and where it leads is not looked at.
     return status.st_uid in (0, os.geteuid()) and not stat.S_ISLNK(status.st_mode) and not status.st_mode & 0o022

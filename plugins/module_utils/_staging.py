@@ -33,6 +33,11 @@ class Staging:
     def __init__(self, path: str) -> None:
         self.path = path
 
+    @property
+    def work(self) -> str:
+        """The directory for what is half-done, which only who holds the lock of staging may use."""
+        return os.path.join(self.path, "work")
+
     def check(self) -> None:
         """Raise HostError when the directory is there and others have, or may have, put something into it.
 

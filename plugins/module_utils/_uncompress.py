@@ -55,6 +55,11 @@ class Peeked:
         return pending if self._pending or len(pending) == size else pending + self._stream.read(size - len(pending))
 
 
+def is_compressed(head: bytes) -> bool:
+    """Whether a stream that begins like this is one that I(uncompressed) decompresses."""
+    return head.startswith((ZSTD_MAGIC, *(magic for magic, _make in _FORMATS)))
+
+
 def uncompressed(stream: Reader, what: str) -> Reader:
     """The stream as it was before it was compressed, if it was.
 

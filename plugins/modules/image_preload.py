@@ -67,6 +67,23 @@ options:
       - The most bytes per second that are sent to one host. V(0) is no limit.
     type: int
     default: 0
+  deltas:
+    description:
+      - Whether a layer may come as a delta from one that the host's engine has, when the bundle has such a delta. The engine gives the base out through its
+        API to save images, the host applies the delta with C(xdelta3), and what comes out must have the digest that was signed.
+      - V(auto) takes a delta when that is faster than to send the layer, by O(link_speed) and an estimate of the work on the host; whenever the delta is
+        smaller if no speed is known; and when the bundles at hand have nothing but the delta.
+      - V(always) takes each delta that the host can apply, V(never) none. Where a host lacks what it takes (C(xdelta3), memory, disk, the base), or a
+        delta fails, the layer itself is sent, or made on the controller if the bundle with the base is given too.
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  link_speed:
+    description:
+      - Bytes per second that reach the host, for O(deltas=auto). V(0) takes O(bandwidth_limit), or else what was measured when blobs were last sent to
+        this host.
+    type: int
+    default: 0
   staging_path:
     description:
       - A directory on the host for blobs that are on their way. It belongs to the user of the task and nobody else may write to it, or it is refused.
@@ -102,6 +119,7 @@ options:
     description:
       - A file on the host in which the module notes for each image the bundle that it last came from. It is written, with mode 0600, after everything
         else has succeeded; that alone is no change.
+      - Beside it, in a file whose name ends in C(.link), lies the speed at which blobs last came.
     type: path
     default: /var/lib/airlift/preloaded.json
   _request:
@@ -178,6 +196,7 @@ reasons:
 images:
   description:
     - Each image, what was done, and why.
+    - Each of its C(layers) has an C(action), C(present), C(staged), C(delta) or C(send), and the C(reason), with what was weighed when there is a delta.
     - C(reference) names the image for good, whatever becomes of its tag, with no registry in reach. It is the repository with the registry's digest where
       the engine keeps that (C(by_digest)), as the containerd image store and podman do. It is the image ID elsewhere, since a graph driver knows no digest
       of an image that was loaded and not pulled.
@@ -207,10 +226,11 @@ images_by_name:
       digest: sha256:1d5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
       reference: sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
 bytes:
-  description: Bytes of compressed layers that were C(present) in the engine, C(staged) by an earlier try, and that the host lacked (C(send)).
+  description: Bytes of compressed layers that were C(present) in the engine, C(staged) by an earlier try, that came as a C(delta), and that the host
+    lacked otherwise (C(send)).
   returned: success
   type: dict
-  sample: {"present": 48211002, "staged": 0, "send": 1804311}
+  sample: {"present": 48211002, "staged": 0, "delta": 0, "send": 1804311}
 bytes_sent:
   description: Bytes of layers that were sent in this run.
   returned: success
@@ -249,9 +269,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airlift.registry.plugins.module_utils._archive import ArchiveImage, thin_archive
 from ansible_collections.airlift.registry.plugins.module_utils._engine_storage import EngineStorage
 from ansible_collections.airlift.registry.plugins.module_utils._errors import EngineError, HostError
+from ansible_collections.airlift.registry.plugins.module_utils._host_deltas import ability, restore_layers
+from ansible_collections.airlift.registry.plugins.module_utils._link_speed import note_link_speed, read_link_speed
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
     IDENTITY_ARGUMENTS,
+    program_runner,
     run_module,
 )
 from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
@@ -276,6 +299,7 @@ class Preloader:
         self.staging = Staging(module.params["staging_path"])
         self.record_path = module.params["record_path"]
         self.replaced = module.params["replaced"]
+        self._run = program_runner(module)
 
     def snapshot(self) -> dict[str, t.Any]:
         """What this host has: its engine, images, staged blobs, free disk, and what it noted of earlier bundles."""
@@ -287,6 +311,7 @@ class Preloader:
             "containers": self.engine.containers() if self.replaced == REMOVE else None,
             "staged": self.staging.blobs(),
             "disk": disk(self.staging.path, engine["storage_path"]),
+            "deltas": {**ability(self.staging, self._run), "link_speed": read_link_speed(self.record_path)},
             "record": {
                 "path": self.record_path,
                 "writable": is_writable(self.record_path),
@@ -298,6 +323,9 @@ class Preloader:
         """Carry out a plan whose blobs are in staging now."""
         with self._lock():
             loads = _by_id(image for image in request["images"] if image["action"] == "load")
+            # Of an image with several names only the first may have them.
+            deltas = [delta for image in request["images"] for delta in image.get("deltas", ())]
+            restore_layers(self.engine, self.staging, deltas, self._run)
             self._verify(loads)
             self._load(loads)
             for image in request["images"]:
@@ -307,9 +335,11 @@ class Preloader:
                 self.engine.untag(name)
             if request["record"]:
                 note_preloaded(self.record_path, self.engine.host, request["record"])
+            if request["link_speed"]:
+                note_link_speed(self.record_path, request["link_speed"])
             staged = [digest for image in loads.values() for digest in image["include"]]
             replaced = {image_id: remove_unused(self.engine, image_id) for image_id in request["replaced"]}
-        self.staging.remove({*staged, *request["leftovers"]["blobs"]})
+        self.staging.remove({*staged, *(delta["blob"] for delta in deltas), *request["leftovers"]["blobs"]})
         return {"changed": True, "replaced": replaced}
 
     def _verify(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
@@ -352,7 +382,8 @@ class Preloader:
             for image_id, image in loads.items()
         ]
         layers = {digest: self.staging.file_of(digest) for image in loads.values() for digest in image["include"]}
-        return thin_archive(images, layers)
+        contents = {digest: diff_id for image in loads.values() for digest, diff_id in image["contents"].items()}
+        return thin_archive(images, layers, contents)
 
     def _tag(self, image_id: str, name: str) -> None:
         self.engine.tag(image_id, name)
@@ -386,6 +417,8 @@ def main() -> None:
             "allowed_signers": {"type": "path", "required": True},
             "transport": {"type": "str", "choices": ["auto", "push"], "default": "auto"},
             "bandwidth_limit": {"type": "int", "default": 0},
+            "deltas": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+            "link_speed": {"type": "int", "default": 0},
             "staging_path": {"type": "path", "default": DEFAULT_PATH},
             "platform": {"type": "str", "default": ""},
             "downgrade": {"type": "str", "choices": ["allow", "warn", "refuse"], "default": "warn"},

@@ -17,8 +17,8 @@ from ansible_collections.airlift.registry.plugins.module_utils._replaced import 
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
 
 
-def request_of(found: Survey) -> dict[str, t.Any]:
-    """What the host needs to carry out the plan: the small documents themselves, the layers by digest."""
+def request_of(found: Survey, link_speed: int) -> dict[str, t.Any]:
+    """What the host needs to carry out the plan: the small documents themselves, the layers by digest, and the speed of the link to note, if any."""
     by_name = {image.name: (image, bundle) for image, bundle in found.images.items()}
     entries = []
     for entry in found.plan["images"]:
@@ -32,7 +32,7 @@ def request_of(found: Survey) -> dict[str, t.Any]:
                 config_digest=image.config.digest,
                 **_index(bundle, image, entry["id"]),
                 diff_ids=[layer["diff_id"] for layer in entry["layers"]],
-                include=[layer["digest"] for layer in entry["layers"] if layer["action"] != "present"],
+                **_brought([layer for layer in entry["layers"] if layer["action"] != "present"]),
             )
         entries.append(request)
     return {
@@ -40,6 +40,16 @@ def request_of(found: Survey) -> dict[str, t.Any]:
         "leftovers": found.plan["leftovers"],
         "replaced": to_remove(found.plan),
         "record": found.record,
+        "link_speed": link_speed,
+    }
+
+
+def _brought(layers: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """The layers that go into the engine, by the digests that they have in staging; those of them that go in uncompressed; the deltas to make any of."""
+    return {
+        "include": [layer["staged_as"] for layer in layers],
+        "contents": {layer["digest"]: layer["staged_as"] for layer in layers if layer["staged_as"] != layer["digest"]},
+        "deltas": [layer["delta"] for layer in layers if layer["action"] == "delta"],
     }
 
 

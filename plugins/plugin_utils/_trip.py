@@ -14,16 +14,31 @@ from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Cargo
 
+_TELLING = 1024 * 1024  # bytes
+
 
 @dataclass
 class Trip:
-    """What is under way to one host. C(survey) plans it anew for what the host has now; C(sent) are bytes so far, of all transports."""
+    """What is under way to one host. C(sent) are bytes so far, of all transports, in C(seconds).
+
+    C(doubts) is what went wrong in this run, as make_plan knows it from a snapshot.
+    """
 
     host: str
-    survey: t.Callable[[t.Mapping[str, t.Any]], Survey]
+    plan: t.Callable[[t.Mapping[str, t.Any]], Survey]
     pool: Pool
     warnings: list[str] = field(default_factory=list)
     sent: int = 0
+    seconds: float = 0.0
+    doubts: dict[str, t.Any] = field(default_factory=dict)
+
+    def survey(self, snapshot: t.Mapping[str, t.Any]) -> Survey:
+        """Plan anew for what the host has now."""
+        return self.plan({**snapshot, **self.doubts})
+
+    def link_speed(self) -> int:
+        """Bytes per second so far, or 0 when too little was sent to tell."""
+        return int(self.sent / self.seconds) if self.sent >= _TELLING and self.seconds else 0
 
     def cargo(self, found: Survey) -> Cargo:
         """What a transport has to bring."""

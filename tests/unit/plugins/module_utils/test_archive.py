@@ -79,6 +79,23 @@ def test_a_name_may_mean_an_index() -> None:
     assert {_layout.blob_name(_oci.digest_of(document)) for document in (manifest, config)} <= found.keys()
 
 
+def test_a_layer_may_go_in_uncompressed_under_its_own_digest(tmp_path: Path) -> None:
+    """Docker's face names it so. The manifest keeps its bytes, and with them its digest."""
+    content = images.layer("base")
+    config, diff_id, digest = images.config([content]), f"sha256:{images.sha256(content)}", "sha256:" + "a" * 64
+    layer = _oci.Descriptor(_oci.OCI_LAYER_GZIP, digest, 1)
+    manifest = _oci.image_manifest(_oci.Descriptor(_oci.OCI_CONFIG, _oci.digest_of(config), len(config)), [layer])
+    (tmp_path / "content").write_bytes(content)
+    archived = [ArchiveImage("app:v1", manifest, config)]
+    data = b"".join(thin_archive(archived, {diff_id: str(tmp_path / "content")}, {digest: diff_id}))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        found = {name: archive.extractfile(name).read() for name in archive.getnames()}  # type: ignore[union-attr]
+    assert json.loads(found["manifest.json"])[0]["Layers"] == [_layout.blob_name(diff_id)]
+    assert found[_layout.blob_name(diff_id)] == content
+    assert found[_layout.blob_name(_oci.digest_of(manifest))] == manifest
+    assert _layout.blob_name(digest) not in found
+
+
 def test_every_blob_is_what_its_name_says(bundle: Bundle) -> None:
     layers = sorted({layer.blob.digest for image in bundle.images for layer in image.layers})
     members = archive_of(bundle, layers)

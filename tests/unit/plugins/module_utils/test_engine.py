@@ -80,6 +80,7 @@ def test_lists_images_by_full_names(engine: Engine) -> None:
             "tags": ["docker.io/library/app:v1", "registry.example.com/app:v1"],
             "digests": [],
             "layers": [DIFF],
+            "engine_size": 0,
             "whole": True,
         }
     ]

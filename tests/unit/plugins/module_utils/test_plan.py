@@ -12,6 +12,8 @@ import typing as t
 import pytest
 
 from ansible_collections.airlift.registry.plugins.module_utils import _plan
+from ansible_collections.airlift.registry.plugins.module_utils._delta_choice import Offer, Wish
+from ansible_collections.airlift.registry.plugins.module_utils._deltas import Delta
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image, Layer
 from ansible_collections.airlift.registry.plugins.module_utils._oci import (
     OCI_CONFIG,
@@ -60,6 +62,7 @@ def on_host(found: Image, *tags: str, store: str = "graph") -> dict[str, t.Any]:
         "tags": [f"docker.io/library/{tag}" if "/" not in tag else tag for tag in tags],
         "digests": [],
         "layers": [layer.diff_id for layer in found.layers],
+        "engine_size": 2000,
         "whole": True,
     }
 
@@ -217,7 +220,7 @@ def test_says_what_a_name_meant_before() -> None:
 
 def test_counts_each_blob_once() -> None:
     plan = _plan.make_plan([V1, V2, image("app:latest", ["base", "top"])], host(staged={"base": 1000, "new": 1}))
-    assert plan["bytes"] == {"present": 0, "staged": 1000, "send": 300}
+    assert plan["bytes"] == {"present": 0, "staged": 1000, "delta": 0, "send": 300}
     assert sends(plan) == [("top", 0), ("new", 1)]
 
 
@@ -227,7 +230,7 @@ def test_clears_away_what_a_killed_run_left() -> None:
     assert _plan.is_change(plan)
     assert actions(plan) == [(P, [P, P])]
     # What waits for another bundle is left alone.
-    assert plan["leftovers"] == {"tags": [temporary], "blobs": [blob("base")]}
+    assert plan["leftovers"] == {"tags": [temporary], "blobs": [blob("base")], "work": False}
 
 
 def test_an_image_that_was_loaded_and_not_named_needs_its_name_only() -> None:
@@ -268,3 +271,92 @@ def test_temporary_names_are_known_as_such() -> None:
 )
 def test_knows_whether_layers_are_left_out(found: dict[str, t.Any], left_out: bool) -> None:
     assert _plan.leaves_out(_plan.make_plan([V2], found)) == left_out
+
+
+DELTA = Delta(
+    digest=blob("new"),
+    size=SIZES["new"],
+    diff_id=diff("new"),
+    unpacked=900,
+    base_diff_id=diff("top"),
+    base_unpacked=800,
+    bundle=digest_of(b"lock"),
+    bundle_name="november.tar",
+    delta=digest_of(b"delta"),
+    delta_size=20,
+    restore="gzip",
+)
+OFFERS = {DELTA.digest: Offer(DELTA)}
+
+
+def able(found: dict[str, t.Any], **staged: int) -> dict[str, t.Any]:
+    """The same host with what it takes to apply a delta, and with these bytes in staging of its delta, of what it makes, or of the layer."""
+    names = {"delta": DELTA.delta, "content": DELTA.diff_id, "new": DELTA.digest}
+    ability = {"tool": "xdelta3", "memory": 1 << 40, "link_speed": 0, "work": False}
+    return {**found, "deltas": ability, "staged": {names[name]: size for name, size in staged.items()}}
+
+
+def podman(found: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {**found, "engine": {**found["engine"], "product": "podman"}}
+
+
+HAS_V1 = host(on_host(V1, "app:v1"))
+HAS_V1_TOO = host(on_host(V1, "app:v1", store="containerd"), store="containerd")
+D = "delta"
+
+# What the host has and did, the actions for V2's layers, under which digest staging has the last one then, the bytes to send and from where on.
+DELTAS: list[t.Any] = [
+    pytest.param(able(HAS_V1), [P, D], DELTA.diff_id, (DELTA.delta, 20, 0), id="the engine has the base"),
+    pytest.param(able(HAS_V1_TOO), [P, D], DELTA.digest, (DELTA.delta, 20, 0), id="containerd store: the blob is made again"),
+    pytest.param(able(podman(HAS_V1)), [P, D], DELTA.digest, (DELTA.delta, 20, 0), id="podman: the blob is made again"),
+    pytest.param(able(host()), [S, S], DELTA.digest, (DELTA.digest, 200, 0), id="it has no base"),
+    pytest.param({**able(HAS_V1), "distrusted": "it said so"}, [S, S], DELTA.digest, (DELTA.digest, 200, 0), id="it is not trusted to have what it shows"),
+    pytest.param({**able(HAS_V1), "deltas_failed": "it said so"}, [P, S], DELTA.digest, (DELTA.digest, 200, 0), id="it could not do it in this run"),
+    pytest.param(able(HAS_V1, delta=7), [P, D], DELTA.diff_id, (DELTA.delta, 20, 7), id="some of the delta is staged"),
+    pytest.param(able(HAS_V1, delta=20), [P, D], DELTA.diff_id, None, id="all of the delta is staged"),
+    pytest.param(able(HAS_V1, delta=21), [P, D], DELTA.diff_id, (DELTA.delta, 20, 0), id="more than the delta is staged"),
+    pytest.param(able(HAS_V1, content=900), [P, T], DELTA.diff_id, None, id="what it makes is staged"),
+    pytest.param(able(HAS_V1, content=899), [P, D], DELTA.diff_id, (DELTA.delta, 20, 0), id="what has its name is of another size"),
+    pytest.param(able(HAS_V1_TOO, content=900), [P, D], DELTA.digest, (DELTA.delta, 20, 0), id="containerd store: content is no blob"),
+    pytest.param(able(HAS_V1, new=200), [P, T], DELTA.digest, None, id="the layer is staged"),
+    pytest.param(able(HAS_V1, new=190), [P, S], DELTA.digest, (DELTA.digest, 200, 190), id="less of the layer is left than the delta has"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("snapshot", "expected", "staged_as", "sent"), DELTAS)
+def test_plans_with_a_delta(
+    snapshot: dict[str, t.Any], expected: list[str], staged_as: str, sent: tuple[str, int, int] | None
+) -> None:
+    plan = _plan.make_plan([V2], snapshot, OFFERS, Wish())
+    assert actions(plan) == [("load", expected)]
+    layer = plan["images"][0]["layers"][1]
+    assert layer["staged_as"] == staged_as
+    assert tuple(plan["blobs"][-1].values() if plan["blobs"] else ()) == (sent or ())
+    assert plan["bytes"][layer["action"]] >= SIZES["new"]
+    assert _plan.uses_deltas(plan) == (layer["action"] == D)
+
+
+def test_a_delta_is_applied_once_for_two_names_of_an_image() -> None:
+    plan = _plan.make_plan([V2, dataclasses.replace(V2, name=f"{APP}:latest")], able(HAS_V1), OFFERS, Wish())
+    assert actions(plan) == [("load", [P, D]), ("load", [P, T])]
+    assert {entry["layers"][1]["staged_as"] for entry in plan["images"]} == {DELTA.diff_id}
+    assert len(plan["blobs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "leftovers"),
+    [
+        pytest.param(able(HAS_V1, delta=7, new=20), [DELTA.digest], id="the delta is taken: the layer's beginning"),
+        pytest.param(able(HAS_V1, delta=7, new=190), [DELTA.delta], id="the layer is taken: the delta"),
+        pytest.param(able(HAS_V1, delta=20, content=900), [DELTA.delta], id="it is applied: the delta"),
+        pytest.param(able(host(on_host(V2, "app:v2")), delta=7, content=900, new=1), sorted([DELTA.delta, DELTA.diff_id, DELTA.digest]), id="the image is there: all"),
+    ],
+)  # fmt: skip
+def test_clears_away_what_the_other_way_had_brought(snapshot: dict[str, t.Any], leftovers: list[str]) -> None:
+    assert _plan.make_plan([V2], snapshot, OFFERS, Wish())["leftovers"]["blobs"] == leftovers
+
+
+def test_clears_away_what_was_half_done_when_a_run_was_killed() -> None:
+    found = able(host(on_host(V2, "app:v2")))
+    found["deltas"]["work"] = True
+    assert _plan.make_plan([V2], found, OFFERS, Wish())["leftovers"]["work"] is True

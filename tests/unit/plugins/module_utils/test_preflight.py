@@ -207,6 +207,24 @@ def test_room_is_for_what_is_missing(there: dict[str, t.Any], staging: int, room
         assert len(_preflight.disk_reasons(plan, disk(**short), FOOTPRINTS)) == (1 if room else 0)
 
 
+@pytest.mark.parametrize(
+    ("restore", "staging", "engine"),
+    [
+        pytest.param("", 7 + 900 + 800 + MARGIN, 12100 + MARGIN, id="the delta, the base and what is made of it"),
+        pytest.param("gzip", 7 + 900 + 2 * 800 + MARGIN, 12100 + MARGIN, id="and the blob that is made of that"),
+        pytest.param("", 7 + 900 + 800 + MARGIN, 50_000 + MARGIN, id="the engine, the image that it saves"),
+    ],
+)
+def test_a_delta_takes_room(restore: str, staging: int, engine: int) -> None:
+    plan = make_plan([V1], host())
+    task = {"base_size": 900, "content_size": 800, "restore": restore, "image_size": engine - MARGIN}
+    plan["images"][0]["layers"][1].update(action="delta", delta=task)
+    plan["blobs"] = [{"digest": "sha256:delta", "size": 7, "offset": 0}]
+    assert _preflight.disk_reasons(plan, disk(staging_free=staging, engine_free=engine), FOOTPRINTS) == []
+    for short in ({"staging_free": staging - 1}, {"engine_free": engine - 1}):
+        assert len(_preflight.disk_reasons(plan, disk(**short), FOOTPRINTS)) == 1
+
+
 def test_every_disk_that_is_too_small_is_named() -> None:
     none = disk(staging_free=0, engine_free=0, engine_inodes=0)
     assert len(_preflight.disk_reasons(make_plan([V1], host()), none, FOOTPRINTS)) == 3
