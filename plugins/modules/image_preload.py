@@ -322,10 +322,11 @@ class Preloader:
     def load(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
         """Carry out a plan whose blobs are in staging now."""
         with self._lock():
-            loads = _by_id(image for image in request["images"] if image["action"] == "load")
+            planned = _by_id(image for image in request["images"] if image["action"] == "load")
+            loads = {image_id: image for image_id, image in planned.items() if not self._is_there(image)}
             # Of an image with several names only the first may have them.
             deltas = [delta for image in request["images"] for delta in image.get("deltas", ())]
-            restore_layers(self.engine, self.staging, deltas, self._run)
+            restore_layers(self.engine, self.staging, deltas if loads else [], self._run)
             self._verify(loads)
             self._load(loads)
             for image in request["images"]:
@@ -337,10 +338,15 @@ class Preloader:
                 note_preloaded(self.record_path, self.engine.host, request["record"])
             if request["link_speed"]:
                 note_link_speed(self.record_path, request["link_speed"])
-            staged = [digest for image in loads.values() for digest in image["include"]]
+            staged = [digest for image in planned.values() for digest in image["include"]]
             replaced = {image_id: remove_unused(self.engine, image_id) for image_id in request["replaced"]}
         self.staging.remove({*staged, *(delta["blob"] for delta in deltas), *request["leftovers"]["blobs"]})
         return {"changed": True, "replaced": replaced}
+
+    def _is_there(self, image: dict[str, t.Any]) -> bool:
+        """Whether another run has loaded it since this one was planned, and taken its blobs from staging."""
+        found = self.engine.inspect(image["id"])
+        return found is not None and found["whole"] and found["layers"] == image["diff_ids"]
 
     def _verify(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
         """No byte goes to the engine before its digest is known to be the one that was signed."""

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""Transport push: blobs over Ansible's own connection, in parts, each appended to what is there."""
+"""Transport push: blobs over Ansible's own connection, in parts, each written after what is there."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ class Push:
     def _send_blob(self, blob: Blob, path: str, progress: Progress) -> None:
         offset, failures = blob.offset, 0
         if offset == 0:
-            self._check(f"umask 077 && : > {shlex.quote(path)}", None)
+            name = shlex.quote(path)
+            # Another run may be at the same blob. Only what is too long to be its beginning goes.
+            self._check(
+                f'umask 077 && : >> {name} && {{ [ "$(wc -c < {name})" -le {blob.size} ] || : > {name}; }}', None
+            )
         while offset < blob.size:
             arrived = self._send_part(blob, offset, path)
             if arrived > offset:
@@ -65,8 +69,10 @@ class Push:
         name = shlex.quote(path)
         started = time.monotonic()
         try:
-            # Only ever append to the bytes that this part follows: another part may have arrived although its answer did not.
-            self._check(f'[ "$(wc -c < {name})" -eq {offset} ] && cat >> {name}', part)
+            # Each part goes to its own place, and only when all before it is there. So it does no harm when it comes twice: its answer
+            # may have got lost, or another run sends the same blob.
+            place = f"dd bs=1 count=0 seek={offset} 2>/dev/null"
+            self._check(f'[ "$(wc -c < {name})" -ge {offset} ] && {{ {place}; cat; }} 1<> {name}', part)
         except TransportError:
             return self._size(name, offset)
         if self._limit:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way to the host, cut."""
+"""The way to the host: cut again and again, gone for good, and used by two at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,23 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.airlift.registry.tests.integration.support.faults import assert_converges
-from ansible_collections.airlift.registry.tests.integration.support.lab import Lab
+import pytest
+
+from ansible_collections.airlift.registry.tests.integration.support.faults import (
+    assert_converges,
+    assert_refused,
+    reboot,
+)
+from ansible_collections.airlift.registry.tests.integration.support.gate import STEPS, gate
+from ansible_collections.airlift.registry.tests.integration.support.lab import Lab, eventually
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, task
+
+MB = 1_000_000
+
+
+def own_connection() -> dict[str, str]:
+    """One that no earlier run has opened, with other settings."""
+    return {"ANSIBLE_SSH_CONTROL_PATH_DIR": tempfile.mkdtemp(prefix="airlift-")}
 
 
 def test_the_connection_is_cut_again_and_again(
@@ -39,3 +53,50 @@ def test_the_connection_is_cut_again_and_again(
     assert cuts >= 6
     assert result["bytes_sent"] == result["bytes"]["send"]
     assert_converges(lab, ansible, host, big_arguments)
+
+
+@pytest.mark.parametrize("behind", [-1, 10 * MB], ids=["at the same time", "one half-way"])
+def test_two_preloads_at_once(
+    lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any], behind: int
+) -> None:
+    """Both append to the same blobs, one loads them, and the other finds that done."""
+    once = [task("image_preload", {**big_arguments, "bandwidth_limit": 12 * MB})]
+    first = ansible.start(host, once)
+    eventually(lambda: lab.staged(host) > behind, "the transfer")
+    second = ansible.start(host, once)
+    for run in (first, second):
+        result = run.result(host)
+        assert not result.get("failed"), result["msg"]
+    again = ansible.preload(host, big_arguments)
+    assert (again["changed"], lab.look(host).staging) == (False, ())
+
+
+@pytest.mark.slow
+def test_the_link_is_gone_for_good(lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any]) -> None:
+    """Nobody says good-bye; the run ends all the same."""
+    rule = "INPUT -p tcp --dport 22 -j DROP"
+    run = ansible.start(host, [task("image_preload", {**big_arguments, "bandwidth_limit": 3 * MB})], **own_connection())
+    eventually(lambda: lab.staged(host) > 2 * MB, "the transfer")
+    lab.run(host, f"iptables -I {rule}")
+    try:
+        result = run.result(host, 400)
+    finally:
+        lab.run(host, f"iptables -D {rule}")
+    assert_refused(result, host, "got no more bytes in 5 attempts", "Check the connection")
+    assert assert_converges(lab, ansible, host, big_arguments)["resumed_bytes"] > 2 * MB
+
+
+@pytest.mark.slow
+def test_a_host_that_is_gone_is_noticed_while_it_loads(
+    lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any]
+) -> None:
+    """As people have it, without a setting for ssh: the host is waited for, nothing is sent, and it lost its power."""
+    with gate(lab, host, STEPS["load, half"]) as gated:
+        arguments = {**big_arguments, "docker_host": gated.address}
+        run = ansible.start(host, [task("image_preload", arguments)], **own_connection())
+        gated.arrival()
+        reboot(lab, host)
+        result = run.result(host)
+    assert (result["unreachable"], "ansible -m ping" in result["next_step"]) == (True, True)
+    lab.wait_for_engine(host)
+    assert assert_converges(lab, ansible, host, big_arguments)["bytes_sent"] == 0

@@ -134,8 +134,24 @@ def test_the_controller_is_killed_on_the_way(
     assert run.process.returncode == -signal.SIGKILL
     assert lab.images(host) == {}
     # What was on the wire when it died still arrives.
-    eventually(lambda: not lab.run(host, "pgrep -f '[c]at >> '", check=False), "the end of the transfer")
+    eventually(lambda: not lab.run(host, "pgrep -x cat", check=False), "the end of the transfer")
     staged = lab.staged(host)
     result = assert_converges(lab, ansible, host, big_arguments)
     assert result["resumed_bytes"] == staged > SENT[step]
     assert result["bytes_sent"] + staged == result["bytes"]["send"] + result["bytes"]["staged"]
+
+
+@pytest.mark.parametrize("step", ["ask", "load, half", pytest.param("tag", marks=slow)])
+def test_the_controller_is_killed_at_work(
+    lab: Lab, ansible: Ansible, host: str, big_arguments: dict[str, t.Any], step: str
+) -> None:
+    """What the host was asked to do it does alone; it was not asked to load before all had arrived."""
+    with gate(lab, host, STEPS[step]) as gated:
+        run = ansible.start(host, [task("image_preload", {**big_arguments, "docker_host": gated.address})])
+        gated.arrival()
+        run.kill()
+        gated.open()
+        eventually(lambda: not lab.run(host, "pgrep -x python3", check=False), "the end of the module")
+    assert len(lab.images(host)) == (0 if step == "ask" else 1)
+    sent = assert_converges(lab, ansible, host, big_arguments)["bytes_sent"]
+    assert (sent > 0) == (step == "ask")

@@ -92,15 +92,15 @@ class Run:
 
     process: subprocess.Popen[str]
 
-    def results(self, host: str) -> list[Result]:
+    def results(self, host: str, seconds: float = 120) -> list[Result]:
         """Wait for the end; what each task said."""
-        out, err = self.process.communicate(timeout=120)
+        out, err = self.process.communicate(timeout=seconds)
         assert out, err
         return [task["hosts"][host] for task in json.loads(out)["plays"][0]["tasks"]]
 
-    def result(self, host: str) -> Result:
+    def result(self, host: str, seconds: float = 120) -> Result:
         """The same for the only task."""
-        (result,) = self.results(host)
+        (result,) = self.results(host, seconds)
         return result
 
     def kill(self) -> None:

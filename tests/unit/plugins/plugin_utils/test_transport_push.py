@@ -155,15 +155,41 @@ def test_recovers(bundle: _layout.Files, staging: Path, faults: list[t.Any], mos
     assert host.received <= len(CONTENT) + most
 
 
-def test_a_part_is_never_appended_twice(bundle: _layout.Files, staging: Path) -> None:
-    """Another run sent the same part meanwhile: what is there counts, not what was planned."""
+def test_a_part_that_comes_twice_does_no_harm(bundle: _layout.Files, staging: Path) -> None:
+    """Another run sends the same part, before, or at the same time in smaller pieces."""
 
     def overtaken(command: str, data: bytes) -> Answer | None:
         sh(command, data)
         return None
 
-    send(Host(overtaken, nothing_wrong, overtaken), bundle, staging)
+    def interleaved(command: str, data: bytes) -> Answer:
+        process = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.PIPE)
+        assert process.stdin
+        process.stdin.write(data[:300])
+        process.stdin.flush()
+        answer = sh(command, data)
+        process.communicate(data[300:])
+        return answer
+
+    send(Host(overtaken, interleaved, nothing_wrong, overtaken, interleaved), bundle, staging)
     assert staged(staging).read_bytes() == CONTENT
+
+
+def killed(_command: str, _data: bytes) -> Answer:
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_begins_leaves_another_what_it_has_sent(bundle: _layout.Files, staging: Path) -> None:
+    """It begins at the same blob while the other is half-way, and is killed after one part."""
+
+    def begin_another(_command: str, _data: bytes) -> Answer | None:
+        with pytest.raises(KeyboardInterrupt):
+            send(Host(nothing_wrong, killed), bundle, staging)
+        return None
+
+    progress = send(Host(nothing_wrong, nothing_wrong, begin_another), bundle, staging)
+    assert staged(staging).read_bytes() == CONTENT
+    assert progress.sent == len(CONTENT)
 
 
 def test_gives_up_after_five_attempts_and_keeps_what_arrived(bundle: _layout.Files, staging: Path) -> None:
