@@ -41,9 +41,10 @@ def is_image(entry: Locked, image: Image) -> bool:
     """Whether an engine's image is the one of the lock.
 
     Its ID is the config's digest on graph drivers and in podman, and on the containerd store the digest of the manifest or of the index that the
-    name means. They are digests of different documents, so one cannot be taken for another.
+    name means. They are digests of different documents, so one cannot be taken for another. An image that was pulled by its index is the
+    lock's if the store has the lock's manifest of it.
     """
-    return image["id"] in (entry["config"], entry["digest"], entry["index"])
+    return image["id"] in (entry["config"], entry["digest"], entry["index"]) or entry["digest"] in image["manifests"]
 
 
 def _compare(entry: Locked, images: t.Sequence[Image]) -> dict[str, t.Any]:

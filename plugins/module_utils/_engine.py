@@ -10,11 +10,13 @@ Only the API is used; nothing under the engine's data root is read or written.
 
 from __future__ import annotations
 
+import json
 import socket
 import typing as t
 from contextlib import contextmanager, suppress
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import AirliftError, EngineError, HostError
+from ansible_collections.airlift.registry.plugins.module_utils._oci import split_platform
 from ansible_collections.airlift.registry.plugins.module_utils._platform import of_machine
 from ansible_collections.airlift.registry.plugins.module_utils._reference import normalize
 from ansible_collections.airlift.registry.plugins.module_utils._sdk import SDK_ERROR, docker, urllib3
@@ -23,7 +25,8 @@ from ansible_collections.airlift.registry.plugins.module_utils._watch import wat
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONTAINERD_STORE = "io.containerd.snapshotter.v1"
 _CONTAINERD_SOCKET, _CONTAINERD_ROOT = "/run/containerd/containerd.sock", "/var/lib/containerd"  # as containerd comes
-_MANIFESTS_API = (1, 48)  # the first API version that says whether an image of a containerd store is whole
+# The first API version that says whether an image of a containerd store is whole, and that can be told for which platform to unpack one.
+_MANIFESTS_API = (1, 48)
 _LOAD_TIMEOUT = 900  # seconds of silence that unpacking one large layer on a slow disk may take
 _WATCH_PAUSE = 10  # seconds between two looks at an engine that loads
 
@@ -68,9 +71,10 @@ class Engine:
         return [image for image in found if image]
 
     def inspect(self, name: str) -> dict[str, t.Any] | None:
-        """One image: C(id), C(tags) and C(digests) (full references), C(layers) (diffIDs), C(engine_size) (bytes, as C(docker images) shows them), whether it is C(whole).
+        """One image: C(id), C(tags) and C(digests) (full references), C(layers) (diffIDs), whether it is C(whole); nothing when there is none.
 
-        Nothing when there is none.
+        C(engine_size) are bytes, as C(docker images) shows them. C(manifests) are the digests of the manifests, one for each platform, that a
+        containerd store has whole and unpacked under this ID, as far as it tells.
         """
         with self._errors(f"inspect {name}"):
             try:
@@ -78,6 +82,8 @@ class Engine:
             except docker.errors.NotFound:
                 return None
         layers = (answer.get("RootFS") or {}).get("Layers") or []
+        is_proven = bool(layers) and self.description()["proves_content"]
+        manifests = self._unpacked(name) if is_proven else []
         return {
             "id": answer["Id"],
             "tags": sorted(normalize(tag) for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
@@ -86,19 +92,24 @@ class Engine:
             ),
             "layers": layers,
             "engine_size": answer.get("Size") or 0,
-            "whole": bool(layers) and self._is_unpacked(name),
+            "manifests": manifests,
+            # Graph drivers list no other images.
+            "whole": bool(manifests) if is_proven else bool(layers),
         }
 
-    def load(self, archive: t.Iterable[bytes]) -> list[str]:
+    def load(self, archive: t.Iterable[bytes], platform: str = "") -> list[str]:
         """Stream an archive into the engine; what it said. Raises EngineError when it said that it failed.
 
+        A containerd store unpacks what its machine runs, and other images only when it is told their I(platform).
         Success proves nothing yet: several engines answer 200 to an archive that they could not unpack.
         """
-        return watched(lambda: self._load(archive), self._check_alive, min(self._timeout, _WATCH_PAUSE))
+        return watched(lambda: self._load(archive, platform), self._check_alive, min(self._timeout, _WATCH_PAUSE))
 
-    def _load(self, archive: t.Iterable[bytes]) -> list[str]:
+    def _load(self, archive: t.Iterable[bytes], platform: str) -> list[str]:
         said: list[str] = []
         client = self._connect(_LOAD_TIMEOUT)
+        # The SDK's load_image has no such option. Its client is a session of requests, which adds these to each of its requests.
+        client.params = {"platform": json.dumps(split_platform(platform))} if platform else {}
         with self._errors("load the images", _LOAD_TIMEOUT):
             for message in client.load_image(archive, quiet=False):
                 text = str(message.get("error") or message.get("stream") or "").strip()
@@ -145,16 +156,14 @@ class Engine:
         with self._errors("answer", step=_start(self.host)):
             return docker.APIClient(base_url=self.host, version="auto", timeout=timeout)
 
-    def _is_unpacked(self, name: str) -> bool:
-        """Whether the containerd store has all of the image and has unpacked it; graph drivers list no other images."""
-        if not self.description()["proves_content"]:
-            return True
+    def _unpacked(self, name: str) -> list[str]:
+        """The digests of the image's manifests of which the containerd store has all content, and has unpacked it."""
         url = f"{self._docker.base_url}/v{self._docker.api_version}/images/{name}/json"
         with self._errors(f"inspect the manifests of {name}"):
             answer = self._docker.get(url, params={"manifests": "1"}, timeout=self._timeout)
             answer.raise_for_status()
         manifests = answer.json().get("Manifests") or []
-        return any(_is_available(manifest) for manifest in manifests)
+        return [manifest["ID"] for manifest in manifests if _is_available(manifest)]
 
     def _api(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self._docker.api_version.split("."))

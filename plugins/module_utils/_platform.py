@@ -67,6 +67,15 @@ def runnable_platforms(platform: str) -> list[str]:
     return [own, *(f"{system}/{name}" for name in lower.get(architecture, ()))]
 
 
+def platform_to_unpack(platform: str, engine: t.Mapping[str, t.Any]) -> str:
+    """The platform that an engine must be told with an image for I(platform); empty when it unpacks the image of itself.
+
+    A graph driver unpacks whatever it is given, the containerd image store what its machine runs.
+    """
+    is_own = normalize_platform(platform) in runnable_platforms(engine["platform"])
+    return platform if engine["store"] == "containerd" and not is_own else ""
+
+
 def for_platform(images: t.Iterable[Image], platform: str) -> tuple[list[Image], dict[str, list[str]]]:
     """Of each name the image that suits a machine of I(platform) best, and of the names that have none their platforms."""
     rank = {found: number for number, found in enumerate(runnable_platforms(platform))}

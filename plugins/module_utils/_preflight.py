@@ -18,7 +18,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Ai
 from ansible_collections.airlift.registry.plugins.module_utils._footprint import Footprint
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
 from ansible_collections.airlift.registry.plugins.module_utils._oci import compression_of
-from ansible_collections.airlift.registry.plugins.module_utils._platform import normalize_platform, runnable_platforms
+from ansible_collections.airlift.registry.plugins.module_utils._platform import platform_to_unpack
 
 Reason = dict[str, t.Any]
 
@@ -98,14 +98,14 @@ def platform_reasons(others: t.Mapping[str, t.Sequence[str]], platform: str, is_
 def foreign_reasons(
     plan: t.Mapping[str, t.Any], images: t.Iterable[Image], engine: t.Mapping[str, t.Any]
 ) -> list[Reason]:
-    """That the engine would have to load images which its machine does not run: with the containerd store it does not unpack them."""
-    own = runnable_platforms(engine["platform"])
-    foreign = {image.name for image in images if normalize_platform(image.platform) not in own}
+    """That the engine would have to load images which its machine does not run, and cannot be told to unpack them."""
+    foreign = {image.name for image in images if platform_to_unpack(image.platform, engine)}
     names = [image["name"] for image in _loads(plan) if image["name"] in foreign]
-    if engine["store"] != "containerd" or not names:
+    if engine["proves_content"] or not names:
         return []
-    problem = f"{_images(names)} for another platform than {engine['platform']}, and an engine with the containerd image store does not unpack such images"
-    step = "Leave platform out, or preload a host whose engine has another image store, such as overlay2."
+    who = f"{_name(engine)} with the containerd image store"
+    problem = f"{_images(names)} for another platform than {engine['platform']}, and {who} does not unpack such images"
+    step = "Leave platform out, upgrade the engine to Docker 28 (API 1.48), or preload a host whose engine has another image store, such as overlay2."
     return [_reason("platform", names, problem, step)]
 
 

@@ -93,7 +93,8 @@ options:
     description:
       - The platform whose images to take, as C(docker --platform) has it, for example V(linux/arm64) or V(linux/arm/v7).
       - Without it these are the images that the engine's machine runs. An image that has none for it is a reason to refuse the host.
-      - An engine with the containerd image store does not unpack what its machine does not run, so there such images are refused.
+      - An engine with the containerd image store unpacks what its machine does not run only if it can be told to, which Docker can from version 28 on (API
+        1.48). Older ones are refused.
     type: str
     default: ""
   downgrade:
@@ -279,6 +280,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._module import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
 from ansible_collections.airlift.registry.plugins.module_utils._plan import temporary_name
+from ansible_collections.airlift.registry.plugins.module_utils._platform import platform_to_unpack
 from ansible_collections.airlift.registry.plugins.module_utils._preloaded import (
     DEFAULT_RECORD,
     is_writable,
@@ -359,8 +361,8 @@ class Preloader:
 
     def _load(self, loads: t.Mapping[str, dict[str, t.Any]]) -> None:
         try:
-            for together in self._archives(loads):
-                self.engine.load(self._archive(together))
+            for platform, together in self._archives(loads):
+                self.engine.load(self._archive(together), platform)
             for image_id, image in loads.items():
                 prove(self.engine, temporary_name(image_id), image_id, image["diff_ids"], image["name"])
         except EngineError:
@@ -370,12 +372,16 @@ class Preloader:
                     self.engine.untag(temporary_name(image_id))
             raise
 
-    def _archives(self, loads: t.Mapping[str, dict[str, t.Any]]) -> list[dict[str, dict[str, t.Any]]]:
-        """The images that go into one archive: all, but of an archive of several images podman reads docker's face, and so
-        never learns under which digests it has the layers."""
-        if self.engine.description()["product"] == "podman":
-            return [{image_id: image} for image_id, image in loads.items()]
-        return [dict(loads)] if loads else []
+    def _archives(self, loads: t.Mapping[str, dict[str, t.Any]]) -> list[tuple[str, dict[str, dict[str, t.Any]]]]:
+        """The images that go into one archive, with the platform that the engine must be told: all that need the same, but of an archive of several images
+        podman reads docker's face, and so never learns under which digests it has the layers."""
+        engine = self.engine.description()
+        if engine["product"] == "podman":
+            return [("", {image_id: image}) for image_id, image in loads.items()]
+        groups: dict[str, dict[str, dict[str, t.Any]]] = {}
+        for image_id, image in loads.items():
+            groups.setdefault(platform_to_unpack(image["platform"], engine), {})[image_id] = image
+        return list(groups.items())
 
     def _archive(self, loads: t.Mapping[str, dict[str, t.Any]]) -> t.Iterator[bytes]:
         images = [

@@ -30,6 +30,7 @@ def request_of(found: Survey, link_speed: int) -> dict[str, t.Any]:
                 manifest_digest=image.manifest.digest,
                 config=bundle.files.read(blob_name(image.config.digest), MAX_DOCUMENT).decode(),
                 config_digest=image.config.digest,
+                platform=image.platform,
                 **_index(bundle, image, entry["id"]),
                 diff_ids=[layer["diff_id"] for layer in entry["layers"]],
                 **_brought([layer for layer in entry["layers"] if layer["action"] != "present"]),

@@ -20,8 +20,12 @@ import pytest
 from ansible_collections.airlift.registry.plugins.module_utils import _bundle_writer
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._pack import Packed
+from ansible_collections.airlift.registry.plugins.module_utils._reference import parse_source
+from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
+from ansible_collections.airlift.registry.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.tests.integration.support.engines import ENGINES, ROOTLESS, Engines
+from ansible_collections.airlift.registry.tests.integration.support.faults import trusting
 from ansible_collections.airlift.registry.tests.integration.support.play import Result, Task, task
 from ansible_collections.airlift.registry.tests.integration.support.twists import Archive, plain
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
@@ -29,7 +33,7 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles imp
 
 LIBRARY = "docker.io/library"
 APP1, APP2, CURRENT, TOOL = (f"{LIBRARY}/{name}" for name in ("app:v1", "app:v2", "app:current", "tool:v1"))
-SEVERAL, FOREIGN, REPLACED = (f"{LIBRARY}/{name}:v1" for name in ("several", "foreign", "replaced"))
+SEVERAL, FOREIGN, REPLACED, SOME = (f"{LIBRARY}/{name}:v1" for name in ("several", "foreign", "replaced", "some"))
 BASE, OTHER = images.layer("matrix base"), images.layer("matrix other base")
 AS_USER = {"docker_host": f"unix://{ROOTLESS}", "staging_path": "~/staging", "record_path": "~/preloaded.json"}
 SAY = {"config": {"Cmd": ["/say"]}}
@@ -57,6 +61,12 @@ class Bundles:
             _bundle_writer.write_bundle(store, packed, str(path), str(self.signer.key), run_program)
         self.packed[name] = {entry.image.name: entry for entry in reversed(packed)}
 
+    def take(self, name: str, source: str, image: str, platforms: list[str]) -> None:
+        """Make a bundle with some platforms of an image of another bundle, which is an OCI layout."""
+        wanted = Wanted(image, parse_source(f"oci:{self.directory / source}:{image}"), tuple(platforms))
+        kind = LayoutSource()
+        self.make(name, lambda store: kind.fetch([wanted], {wanted: kind.identify(wanted)}, store))
+
     def arguments(self, name: str) -> dict[str, t.Any]:
         return {"path": [str(self.directory / name)], "allowed_signers": str(self.signer.allowed_signers)}
 
@@ -75,13 +85,17 @@ def made(signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
         made.make(name, fill({REPLACED: [BASE, images.layer(name)]}))
     made.make("foreign", lambda store: [bundles.pack(store, FOREIGN, [OTHER], architecture="arm64")])
     platforms = {"linux/amd64": [OTHER, images.runnable("several")], "linux/arm64": [OTHER, images.layer("arm64")]}
+    three = {"linux/amd64": [OTHER, images.runnable("some")], "linux/arm64": [BASE], "linux/s390x": [OTHER]}
     made.make("several", lambda store: bundles.pack_index(store, SEVERAL, platforms, b'{"predicate": {}}'))
+    made.make("three", lambda store: bundles.pack_index(store, SOME, three))
+    made.take("some", "three", SOME, ["linux/amd64", "linux/arm64"])
     return made
 
 
 STEPS = (
     "cold", "run cold", "run by reference", "again", "unname", "retag", "update", "run update", "update again",
     "moved", "run moved", "moved again", "several", "run several", "run several by reference", "several again", "foreign", "by id", "list",
+    "foreign by choice", "foreign again", "some", "run some", "some again",
     "old", "replace, predicted", "replace", "replace again", "use", "replace what is used", "stop using", "list in the end",
 )  # fmt: skip
 
@@ -109,6 +123,8 @@ def steps(made: Bundles, options: dict[str, t.Any], docker: str) -> list[Task]:
         preload("foreign"),
         run(f"--pull never {LIBRARY}/kept@{first.manifest.digest} || {docker} run --rm --network none {first.config.digest}"),
         say("images --all --no-trunc --format '{% raw %}{{.Repository}}:{{.Tag}}{% endraw %}'"),
+        preload("foreign", platform="linux/arm64"), preload("foreign", platform="linux/arm64"),
+        preload("some"), run(f"{SOME} /say"), preload("some"),
         preload("old"), {**preload("new", **remove), "check_mode": True, "diff": True},
         {**preload("new", **remove), "diff": True}, preload("new", **remove),
         say(f"create --name user {REPLACED} /say"), preload("newest", **remove), say("rm user"),
@@ -243,6 +259,26 @@ def test_another_platform_is_refused_in_words(went: dict[str, Result]) -> None:
     assert f"{FOREIGN} is for linux/arm64, and this host's engine runs linux/amd64" in refused["msg"], refused["msg"]
 
 
+def test_another_platform_comes_by_choice(went: dict[str, Result], made: Bundles, name: str) -> None:
+    """On containerd's store too, which is told to unpack it."""
+    loaded, again = went["foreign by choice"], went["foreign again"]
+    image = made.packed["foreign"][FOREIGN].image
+    assert actions(loaded) == ["load"]
+    assert loaded["images"][0]["id"] == (image.manifest if ENGINES[name].kind == "containerd" else image.config).digest
+    assert (actions(again), again["changed"]) == (["present"], False)
+
+
+def test_of_an_index_that_lacks_platforms_comes_the_engines_own(
+    went: dict[str, Result], made: Bundles, name: str
+) -> None:
+    """The bundle has two of three platforms, so its index is not the one of the source."""
+    (said,) = went["some"]["images"]
+    image = made.packed["some"][SOME].image
+    assert image.target.digest != made.packed["three"][SOME].image.target.digest
+    assert said["id"] == (image.target if ENGINES[name].kind == "containerd" else image.config).digest
+    assert (went["run some"]["stdout"], actions(went["some again"])) == ("some", ["present"])
+
+
 def test_an_image_runs_by_its_digest_with_no_registry_in_reach(went: dict[str, Result], name: str) -> None:
     """By the registry's digest, but on graph drivers: there that is in vain, and the image ID does it."""
     assert went["by id"]["stdout"] == "app one"
@@ -294,6 +330,41 @@ def test_what_an_engine_refuses_without_its_layers_is_sent_whole(
     found = engines.connect(name).inspect(reference)
     assert found is not None
     assert (found["id"], found["whole"]) == (loaded["images"][0]["id"], True)
+
+
+@pytest.mark.parametrize("name", ["docker-28.5-containerd", "docker-29", "podman"])
+def test_what_must_be_sent_whole_and_is_in_another_bundle(
+    engines: Engines, signer: Signer, name: str, tmp_path: Path
+) -> None:
+    """The same with an incremental bundle, which lacks the base: the error names the bundle that has it. With both it goes through."""
+    base, reference = images.layer(f"left out {uuid.uuid4()}"), f"{LIBRARY}/left:out"
+    first, second = tmp_path / "first", tmp_path / "second"
+    bundles.make_bundle(first, signer, {f"{LIBRARY}/left:first": [base]})
+    (packed,) = bundles.make_bundle(second, signer, {reference: [base, images.layer("top")]}, [first])
+    engine, host = engines.connect(name), ENGINES[name].host
+    other = Archive(f"{LIBRARY}/left:base", [base], plain)
+    engine.load(iter([other.data()]))
+    before = {image["id"] for image in engine.images()}
+    arguments = trusting(signer, second)
+    both = {**arguments, "path": [str(second), str(first)], "images": ["left:out"]}
+    refused, loaded = (
+        result[host]
+        for result in engines.ansible(tmp_path).play(
+            host, [task("image_preload", arguments), task("image_preload", both)]
+        )
+    )
+    layer = packed.image.layers[0].blob.digest
+    assert refused["failed"]
+    for text in (host, f"lacks layer {layer} of image {reference}", "What has it is bundle first (sha256:"):
+        assert text in refused["msg"], refused["msg"]
+    assert "Give bundle first (sha256:" in refused["next_step"]
+    assert not loaded.get("failed"), loaded
+    after = engine.inspect(reference)
+    assert after is not None
+    assert after["whole"]
+    assert {image["id"] for image in engine.images()} == {*before, after["id"]}
+    for tag in (other.name, reference):
+        engine.untag(tag)
 
 
 @pytest.fixture(scope="module")

@@ -53,16 +53,17 @@ class Registry:
 
 
 @contextmanager
-def distribution(directory: Path, name: str) -> t.Iterator[Registry]:
-    """CNCF Distribution in a container of its own; the lab's image must be there."""
-    found = _prepare(directory)
+def distribution(directory: Path, name: str, lab: str = "") -> t.Iterator[Registry]:
+    """CNCF Distribution in a container of its own, which the hosts of I(lab) reach if one is named; the lab's image must be there."""
+    found = _prepare(directory, _address(lab)) if lab else _prepare(directory)
+    network = ["--network", f"airlift-{lab}", "--ip", found.host.partition(":")[0]] if lab else ["--network", "host"]
     config = directory / "config.yml"
     config.write_text(CONFIG.replace("127.0.0.1:0", found.host))
     container = f"airlift-{NAME}-{name}"
     mounts = ["--volume", f"{config}:/etc/distribution/config.yml:ro", "--volume", f"{directory}/certs:/certs:ro"]
     subprocess.run(["docker", "rm", "--force", "--volumes", container], check=False, capture_output=True)
     subprocess.run(
-        ["docker", "run", "--detach", "--name", container, "--network", "host", *mounts, "airlift-lab/registry:3.1.2"],
+        ["docker", "run", "--detach", "--name", container, *network, *mounts, "airlift-lab/registry:3.1.2"],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -89,9 +90,16 @@ def with_referrers_api(directory: Path, program: Path) -> t.Iterator[Registry]:
         process.wait()
 
 
-def _prepare(directory: Path) -> Registry:
+def _address(lab: str) -> str:
+    """An address in the lab's network that no host has; they are numbered from 11 on."""
+    command = ["docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", f"airlift-{lab}"]
+    subnet = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return f"{subnet.rpartition('.')[0]}.250"
+
+
+def _prepare(directory: Path, address: str = "127.0.0.1") -> Registry:
     certs, client = directory / "certs", directory / "client"
     certs.mkdir()
     client.mkdir()
-    shutil.copy(make_certificate(certs).path, client / "ca.crt")
-    return Registry(f"127.0.0.1:{free_port()}", client)
+    shutil.copy(make_certificate(certs, address).path, client / "ca.crt")
+    return Registry(f"{address}:{free_port()}", client)

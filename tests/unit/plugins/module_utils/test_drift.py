@@ -27,6 +27,8 @@ P, M, D, INCOMPLETE = "present", "missing", "different", "incomplete"
         pytest.param([V1], [THERE], [P], [], id="as it should be"),
         pytest.param([V1], [local("manifest of v1", "base", tags=["app:v1"])], [P], [], id="containerd store: the ID is the manifest's digest"),
         pytest.param([MULTI], [local("index of v1", "base", tags=["app:v1"])], [P], [], id="containerd store: or that of the index"),
+        pytest.param([V1], [local("index of v1", "base", tags=["app:v1"], manifests=[digest("manifest of v1")])], [P], [], id="containerd store: pulled by an index that the lock does not name"),
+        pytest.param([V1], [local("index of v2", "base", tags=["app:v1"], manifests=[digest("manifest of v2")])], [D], [], id="containerd store: pulled by an index of another image"),
         pytest.param([V1], [], [M], [], id="nothing there"),
         pytest.param([V1], [NAMELESS], [M], [], id="the image without any name is missing, and not extra"),
         pytest.param([V1], [local("v1", "base", tags=["app:old"])], [M], ["app:old"], id="the image under another name"),

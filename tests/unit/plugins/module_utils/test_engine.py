@@ -28,7 +28,7 @@ IMAGE = {
     "RootFS": {"Type": "layers", "Layers": [DIFF]},
 }
 CONTAINERD = {"DriverStatus": [["driver-type", CONTAINERD_STORE]], "Driver": "overlayfs"}
-READY = {"Kind": "image", "Available": True, "ImageData": {"Size": {"Unpacked": 100}}}
+READY = {"ID": "sha256:" + "4" * 64, "Kind": "image", "Available": True, "ImageData": {"Size": {"Unpacked": 100}}}
 
 
 @pytest.fixture
@@ -81,6 +81,7 @@ def test_lists_images_by_full_names(engine: Engine) -> None:
             "digests": [],
             "layers": [DIFF],
             "engine_size": 0,
+            "manifests": [],
             "whole": True,
         }
     ]
@@ -124,7 +125,8 @@ def test_a_containerd_store_is_asked_for_more(tmp_path: Path, manifests: list[t.
     with engine_server(tmp_path, state) as host:
         engine = Engine(host, 5)
         assert engine.description()["store"] == "containerd"
-        assert [image["whole"] for image in engine.images()] == [whole]
+        (image,) = engine.images()
+        assert (image["whole"], image["manifests"]) == (whole, [READY["ID"]] if whole else [])
 
 
 def test_loads_what_is_streamed(engine: Engine, state: EngineState) -> None:

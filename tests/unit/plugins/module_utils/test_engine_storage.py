@@ -57,6 +57,7 @@ def test_tells_of_images(engine: EngineStorage) -> None:
             "platform": "linux/arm64/v8",
             "engine_size": 1200,
             "layers": [DIFF],
+            "manifests": [],
             "whole": True,
             "steps": [
                 {"created": "2026-01-02T03:04:05Z", "created_by": "COPY x", "comment": "", "size": 1200},

@@ -88,6 +88,19 @@ def test_the_image_that_suits_best(machine: str, images: list[str], expected: st
         assert others == ({} if expected else {APP: order})
 
 
+@pytest.mark.parametrize(
+    ("store", "platform", "expected"),
+    [
+        pytest.param("containerd", "linux/amd64", "", id="the machine's own"),
+        pytest.param("containerd", "linux/386", "", id="what the machine runs too"),
+        pytest.param("containerd", "linux/arm64", "linux/arm64", id="another"),
+        pytest.param("graph", "linux/arm64", "", id="another, and a store that unpacks all"),
+    ],
+)
+def test_which_platform_an_engine_must_be_told(store: str, platform: str, expected: str) -> None:
+    assert _platform.platform_to_unpack(platform, {"store": store, "platform": "linux/amd64"}) == expected
+
+
 def test_each_name_by_itself() -> None:
     everything = [image("linux/arm64", TOOL), image("linux/amd64"), image("linux/arm64"), image("linux/arm/v7", TOOL)]
     chosen, others = _platform.for_platform(everything, "linux/amd64")

@@ -130,17 +130,21 @@ def test_many_images_are_counted_in_the_text_and_listed_beside_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "store", "platform", "expected"),
+    ("there", "store", "proves", "platform", "expected"),
     [
-        pytest.param(host(), "containerd", "linux/arm64", [("platform", ["app:v1"])], id="the containerd store unpacks no foreign image"),
-        pytest.param(host(), "containerd", "linux/amd64", [], id="but the machine's own"),
-        pytest.param(host(), "graph", "linux/arm64", [], id="a graph driver unpacks any"),
-        pytest.param(host(V1), "containerd", "linux/arm64", [], id="what is there need not be unpacked"),
+        pytest.param(host(), "containerd", False, "linux/arm64", [("platform", ["app:v1"])], id="the containerd store unpacks no foreign image"),
+        pytest.param(host(), "containerd", True, "linux/arm64", [], id="unless its API can be told to"),
+        pytest.param(host(), "containerd", False, "linux/amd64", [], id="but the machine's own"),
+        pytest.param(host(), "graph", False, "linux/arm64", [], id="a graph driver unpacks any"),
+        pytest.param(host(V1), "containerd", False, "linux/arm64", [], id="what is there need not be unpacked"),
     ],
 )  # fmt: skip
-def test_foreign_images(there: dict[str, t.Any], store: str, platform: str, expected: list[t.Any]) -> None:
+def test_foreign_images(
+    there: dict[str, t.Any], store: str, proves: bool, platform: str, expected: list[t.Any]
+) -> None:
     plan = make_plan([V1], there)
-    assert kinds(_preflight.foreign_reasons(plan, [V1], engine(store=store, platform=platform))) == expected
+    said = {**engine(store=store, platform=platform), "proves_content": proves}
+    assert kinds(_preflight.foreign_reasons(plan, [V1], said)) == expected
 
 
 ### Compression

@@ -25,7 +25,7 @@ class Certificate:
     key: Path
 
 
-def make_certificate(directory: Path) -> Certificate:
+def make_certificate(directory: Path, address: str = "127.0.0.1") -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "airlift test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -45,7 +45,7 @@ def make_certificate(directory: Path) -> Certificate:
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]),
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]),
             critical=False,
         )
         .sign(key, hashes.SHA256())

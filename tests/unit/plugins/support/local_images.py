@@ -29,6 +29,7 @@ def local(name: str, *steps: str, tags: t.Sequence[str] = (), **changes: t.Any) 
         "id": digest(name),
         "tags": [full(tag) for tag in tags],
         "digests": [],
+        "manifests": [],
         "created": "2026-01-01T00:00:00Z",
         "tagged": "",
         "platform": "linux/amd64",
