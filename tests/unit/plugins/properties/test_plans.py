@@ -141,7 +141,7 @@ def test_a_second_plan_changes_nothing(host: tuple[str, t.Any, t.Any, t.Any], fo
     second = _plan.make_plan(found, snapshot(store, images, tags, {}))
     assert not _plan.is_change(second)
     assert second["blobs"] == []
-    assert second["leftovers"] == {"tags": [], "blobs": []}
+    assert second["leftovers"] == {"tags": [], "blobs": [], "work": False}
 
 
 @given(hosts(), wanted)
