@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 import typing as t
@@ -24,9 +25,15 @@ from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool
 from ansible_collections.airlift.registry.plugins.module_utils._preflight import Refused, failure_reasons, reasons_of
 from ansible_collections.airlift.registry.plugins.module_utils._reference import familiar
 from ansible_collections.airlift.registry.plugins.module_utils._replaced import note_outcome, to_remove
-from ansible_collections.airlift.registry.plugins.plugin_utils._connection import keep_alive, lost_connection, no_answer
+from ansible_collections.airlift.registry.plugins.plugin_utils._connection import (
+    another,
+    keep_alive,
+    lost_connection,
+    no_answer,
+)
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._doubts import doubt_of, warning_of
+from ansible_collections.airlift.registry.plugins.plugin_utils._loading import Loading
 from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
@@ -46,11 +53,12 @@ _NO_ASYNC = InputError(
 
 
 class ModuleFailed(Exception):
-    """The host's half failed; what it answered."""
+    """The host's half failed; what it answered, and to which plan if it had one to carry out."""
 
     def __init__(self, answer: dict[str, t.Any]) -> None:
         super().__init__(answer.get("msg"))
         self.answer = answer
+        self.plan: dict[str, t.Any] = {"images": []}
 
 
 class ActionModule(ActionBase):
@@ -109,15 +117,16 @@ class ActionModule(ActionBase):
     def _change(self, trip: Trip, found: Survey) -> Survey:
         """Bring what the host lacks and carry out the plan; while the host says why that cannot be, plan anew. The plan that was carried out in the end."""
         while True:
-            found = self._bring(trip, found)
             try:
-                self._carry_out(trip, found)
+                rest = self._bring(trip, found)
+                answer = self._load(rest, trip.link_speed())
             except ModuleFailed as error:
-                doubt = doubt_of(error.answer, found.plan)
+                doubt = doubt_of(error.answer, error.plan)
                 if not doubt or doubt.keys() <= trip.doubts.keys():
                     raise
                 found = self._survey_anew(trip, error, doubt)
             else:
+                note_outcome(found.plan, answer["replaced"])
                 return found
 
     def _survey_anew(self, trip: Trip, refusal: ModuleFailed, doubt: dict[str, t.Any]) -> Survey:
@@ -132,31 +141,53 @@ class ActionModule(ActionBase):
         return found
 
     def _bring(self, trip: Trip, found: Survey) -> Survey:
-        """Let each transport bring what it can, the last one all that is lacking then."""
+        """Let each transport bring what it can, the last one all that is lacking then; what is left to load."""
         first, *others = self._transports()
-        self._carry(trip, found, first)
+        rest = self._carry(trip, found, first)
         for transport in others:
-            found = trip.survey(self._ask_host(None))
-            self._carry(trip, found, transport)
-        return found
+            rest = self._carry(trip, trip.survey(self._ask_host(None)), transport)
+        return rest
 
     def _transports(self) -> list[Transport]:
         return [Push(self._shell, int(self._task.args.get("bandwidth_limit", 0)))]
 
-    def _carry(self, trip: Trip, found: Survey, transport: Transport) -> None:
-        cargo = trip.cargo(found)
+    def _carry(self, trip: Trip, found: Survey, transport: Transport) -> Survey:
+        """Let a transport bring what it can, and the host load that meanwhile; what is left to load."""
+        loading = Loading(found, self._twin()._load_wave if trip.overlaps else None)
+        cargo = trip.cargo(found, loading)
         total = sum(blob.size - blob.offset for blob in cargo.blobs)
         started = time.monotonic()
         progress = Progress(trip.host, total, _show if is_wanted(os.environ) else _hide)
         try:
             transport.bring(cargo, progress)
+        except Exception:
+            loading.wait()
+            raise
         finally:
             trip.sent += progress.sent
             trip.seconds += time.monotonic() - started
+        rest = loading.finish()
+        if not loading.is_lost:
+            return rest
+        trip.overlaps = False
+        return self._carry(trip, trip.survey(self._ask_host(None)), transport)
 
-    def _carry_out(self, trip: Trip, found: Survey) -> None:
-        answer = self._ask_host(request_of(found, trip.link_speed()))
-        note_outcome(found.plan, answer["replaced"])
+    def _twin(self) -> ActionModule:
+        """The same for another thread."""
+        twin = copy.copy(self)
+        twin._connection = another(self._connection)
+        return twin
+
+    def _load_wave(self, found: Survey) -> None:
+        self._load(found, 0, is_last=False)
+
+    def _load(self, found: Survey, link_speed: int, is_last: bool = True) -> dict[str, t.Any]:
+        """Have the host carry out a plan for which all is there; its answer."""
+        try:
+            return self._ask_host(request_of(found, link_speed, is_last))
+        except ModuleFailed as error:
+            error.plan = found.plan
+            raise
 
     def _judge(self, found: Survey) -> list[str]:
         """Raise Refused when anything stands against this host; what is only to be warned of."""

@@ -31,7 +31,8 @@ def make_plan(
 
     Returns C(images) (each with its action C(present), C(retag) or C(load), the reason, its C(reference), and its layers with their actions
     C(present), C(staged), C(delta) or C(send), and C(staged_as), the digest under which staging has them then), C(blobs) to send in order, C(bytes) by
-    action, and C(leftovers) of a run that was killed (temporary tags, staged blobs that nothing waits for, files of C(work)). A snapshot that is
+    action, and C(leftovers) of a run that was killed (temporary tags, staged blobs that nothing waits for, files of C(work)).
+    C(thin) says whether the engine may get images without layers that it has. A snapshot that is
     C(distrusted) is of an engine that refused images without the layers that it has, so none is left out. In one with C(deltas_failed), which says
     why, no delta is used.
     """
@@ -41,6 +42,7 @@ def make_plan(
         "images": plans,
         "blobs": [blob for blob in state.to_send.values() if blob["offset"] < blob["size"]],
         "bytes": _bytes_by_action(plans),
+        "thin": state.takes_thin,
         "leftovers": {
             "tags": sorted(tag for tag in state.tags if is_temporary(tag)),
             "blobs": _unneeded_blobs(plans, state),
@@ -97,6 +99,7 @@ class _State:
         # A containerd store takes a layer from any image, if only that has it in the same compression: whether it has, the proof tells.
         self.is_proven = snapshot["engine"]["proves_content"]
         self.contents = {diff_id for image in trusted for diff_id in image["layers"]} if self.is_proven else set()
+        self.takes_thin = not snapshot.get("distrusted") and (self.is_graph or self.is_proven)
         self.staged: t.Mapping[str, int] = snapshot["staged"]
         # Docker's graph drivers ask for a layer's content only; podman and containerd's store keep blobs by the manifest's digests.
         self.deltas = DeltaChoice(offers, wish, snapshot, self.is_graph and not self.is_podman, trusted)

@@ -322,7 +322,7 @@ class Preloader:
         }
 
     def load(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Carry out a plan whose blobs are in staging now."""
+        """Carry out a plan whose blobs are in staging now; of one that is not the last of a run only what comes before the names."""
         with self._lock():
             planned = _by_id(image for image in request["images"] if image["action"] == "load")
             loads = {image_id: image for image_id, image in planned.items() if not self._is_there(image)}
@@ -331,6 +331,8 @@ class Preloader:
             restore_layers(self.engine, self.staging, deltas if loads else [], self._run)
             self._verify(loads)
             self._load(loads)
+            if not request["is_last"]:
+                return {"changed": True, "replaced": {}}
             for image in request["images"]:
                 if image["action"] != "present":
                     self._tag(image["id"], image["name"])

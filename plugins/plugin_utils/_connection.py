@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError, TransportError
@@ -23,6 +24,19 @@ def keep_alive(connection: t.Any) -> None:
     arguments = connection.get_option("ssh_extra_args") or ""
     if _KEEP_ALIVE not in arguments:
         connection.set_option("ssh_extra_args", f"{arguments} {_KEEP_ALIVE}".strip())
+
+
+def another(connection: t.Any) -> t.Any:
+    """A connection to the same host, with the same options, for another thread: a plugin keeps notes of the command that it runs.
+
+    What ssh keeps open with ControlPersist serves both.
+    """
+    found = copy.copy(connection)
+    found._shell = copy.copy(connection._shell)
+    found._shell.tmpdir = None
+    if connection.become:
+        found.set_become_plugin(copy.copy(connection.become))
+    return found
 
 
 def lost_connection(error: Exception) -> TransportError:

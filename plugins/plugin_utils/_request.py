@@ -17,8 +17,11 @@ from ansible_collections.airlift.registry.plugins.module_utils._replaced import 
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
 
 
-def request_of(found: Survey, link_speed: int) -> dict[str, t.Any]:
-    """What the host needs to carry out the plan: the small documents themselves, the layers by digest, and the speed of the link to note, if any."""
+def request_of(found: Survey, link_speed: int, is_last: bool = True) -> dict[str, t.Any]:
+    """What the host needs to carry out the plan: the small documents themselves, the layers by digest, and the speed of the link to note, if any.
+
+    One that is not the last has the host load and prove the images, and nothing else.
+    """
     by_name = {image.name: (image, bundle) for image, bundle in found.images.items()}
     entries = []
     for entry in found.plan["images"]:
@@ -42,6 +45,7 @@ def request_of(found: Survey, link_speed: int) -> dict[str, t.Any]:
         "replaced": to_remove(found.plan),
         "record": found.record,
         "link_speed": link_speed,
+        "is_last": is_last,
     }
 
 

@@ -12,7 +12,7 @@ can, then the host is asked again. Push is the last of them, as it needs nothing
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.airlift.registry.plugins.module_utils._layout import Files
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
@@ -34,13 +34,24 @@ class Blob:
     files: Files
 
 
+class Arrivals:
+    """Whom a transport tells of what has arrived, so that the host may load it while the rest is on its way. Nobody, as it is here."""
+
+    def arrived(self, digest: str, size: int) -> None:
+        """A blob is whole in staging; I(size) bytes of it came just now."""
+
+    def go_on(self) -> None:
+        """To be called now and then; raises when no more is to be brought."""
+
+
 @dataclass(frozen=True)
 class Cargo:
-    """What one host lacks: the plan, and of it the blobs that go into the staging directory at C(staging_path)."""
+    """What one host lacks: the plan, and of it the blobs that go into the staging directory at C(staging_path), best in this order."""
 
     plan: t.Mapping[str, t.Any]
     blobs: t.Sequence[Blob]
     staging_path: str
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
 
 class Transport(t.Protocol):

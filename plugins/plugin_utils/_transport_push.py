@@ -14,7 +14,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Ai
 from ansible_collections.airlift.registry.plugins.module_utils._layout import blob_name
 from ansible_collections.airlift.registry.plugins.module_utils._reference import hex_of
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
-from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Cargo, Shell
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Arrivals, Blob, Cargo, Shell
 
 PART = 8 * 1024 * 1024  # bytes in one command: what is sent again, at most, after the connection was cut
 _ATTEMPTS = 5  # in a row without a byte of progress
@@ -42,9 +42,11 @@ class Push:
         # The module has looked at it; since then it may have been made by somebody else.
         self._check(f"umask 077 && mkdir -p {path} && [ -O {path} ] && [ ! -L {path} ]", None)
         for blob in cargo.blobs:
-            self._send_blob(blob, f"{cargo.staging_path}/{hex_of(blob.digest)}", progress)
+            self._send_blob(blob, f"{cargo.staging_path}/{hex_of(blob.digest)}", progress, cargo.arrivals)
+            cargo.arrivals.arrived(blob.digest, blob.size - blob.offset)
+            cargo.arrivals.go_on()
 
-    def _send_blob(self, blob: Blob, path: str, progress: Progress) -> None:
+    def _send_blob(self, blob: Blob, path: str, progress: Progress, arrivals: Arrivals) -> None:
         offset, failures = blob.offset, 0
         if offset == 0:
             name = shlex.quote(path)
@@ -53,6 +55,7 @@ class Push:
                 f'umask 077 && : >> {name} && {{ [ "$(wc -c < {name})" -le {blob.size} ] || : > {name}; }}', None
             )
         while offset < blob.size:
+            arrivals.go_on()
             arrived = self._send_part(blob, offset, path)
             if arrived > offset:
                 progress.advance(arrived - offset)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
-from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Cargo
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Arrivals, Blob, Cargo
+from ansible_collections.airlift.registry.plugins.plugin_utils._waves import sending_order
 
 _TELLING = 1024 * 1024  # bytes
 
@@ -21,7 +22,7 @@ _TELLING = 1024 * 1024  # bytes
 class Trip:
     """What is under way to one host. C(sent) are bytes so far, of all transports, in C(seconds).
 
-    C(doubts) is what went wrong in this run, as make_plan knows it from a snapshot.
+    C(doubts) is what went wrong in this run, as make_plan knows it from a snapshot; C(overlaps) says whether the host may load while bytes are under way.
     """
 
     host: str
@@ -31,6 +32,7 @@ class Trip:
     sent: int = 0
     seconds: float = 0.0
     doubts: dict[str, t.Any] = field(default_factory=dict)
+    overlaps: bool = True
 
     def survey(self, snapshot: t.Mapping[str, t.Any]) -> Survey:
         """Plan anew for what the host has now."""
@@ -40,10 +42,11 @@ class Trip:
         """Bytes per second so far, or 0 when too little was sent to tell."""
         return int(self.sent / self.seconds) if self.sent >= _TELLING and self.seconds else 0
 
-    def cargo(self, found: Survey) -> Cargo:
-        """What a transport has to bring."""
+    def cargo(self, found: Survey, arrivals: Arrivals) -> Cargo:
+        """What a transport has to bring, and whom to tell of it."""
+        planned = {blob["digest"]: blob for blob in found.plan["blobs"]}
         blobs = [
-            Blob(blob["digest"], blob["size"], blob["offset"], self.pool.home(blob["digest"]).files)
-            for blob in found.plan["blobs"]
+            Blob(digest, planned[digest]["size"], planned[digest]["offset"], self.pool.home(digest).files)
+            for digest in sending_order(found.plan)
         ]
-        return Cargo(found.plan, blobs, found.staging_path)
+        return Cargo(found.plan, blobs, found.staging_path, arrivals)

@@ -106,7 +106,9 @@ class Run:
     def kill(self) -> None:
         """SIGKILL, for Ansible and all below it (workers have sessions of their own): nothing can be put in order."""
         for pid in [self.process.pid, *descendants(self.process.pid)]:
-            os.kill(pid, signal.SIGKILL)
+            # The commands that it runs end by themselves, too.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.communicate()
 
 
