@@ -158,7 +158,12 @@ def test_the_playbook_reports_on_the_fleet(lab: Lab, arguments: dict[str, t.Any]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout
     assert re.search(r"fleet2 .*changed=1 .*failed=0", said.stdout)
-    assert {path.name for path in (tmp_path / "report").iterdir()} == {"fleet1.json", "fleet2.json", "index.html"}
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "fleet.json",
+        "fleet1.json",
+        "fleet2.json",
+        "index.html",
+    }
     assert "tiny:v1" in lab.images("fleet1")
     assert "tiny:v1" in lab.images("fleet2")
 

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""The figures, the list of what to do, and the tables of the fleet's report."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.airlift.registry.plugins.module_utils._fleet import DRIFT, HOST_STATES
+from ansible_collections.airlift.registry.plugins.plugin_utils._fleet_charts import share_bar, stacked_bar
+from ansible_collections.airlift.registry.plugins.plugin_utils._fleet_words import (
+    bytes_text,
+    hosts_text,
+    seconds_text,
+    share_text,
+    state_label,
+)
+from ansible_collections.airlift.registry.plugins.plugin_utils._html import Html, joined, name_of, tag
+
+Document = t.Mapping[str, t.Any]
+
+_GOOD = ("changed", "unchanged", "matches")
+_IN_PLACE = ("present", "loaded", "renamed")
+
+
+def tiles(document: Document) -> Html:
+    """The four figures that one wants first."""
+    totals, states = document["totals"], document["totals"]["states"]
+    good = sum(states.get(state, 0) for state in _GOOD)
+    what = "as they should be" if document["kind"] == DRIFT else "with all images"
+    found = [(f"{good} of {hosts_text(totals['hosts'])}", what)]
+    if totals["bytes"]:
+        counts = totals["bytes"]
+        cost = counts["archives"] - counts["saved"]
+        is_asked = document["kind"] == DRIFT or "pending" in states
+        found.append((bytes_text(cost), "to send" if is_asked else "sent"))
+        found.append(
+            (
+                share_text(counts["saved"], counts["archives"]),
+                f"less than whole archives ({bytes_text(counts['archives'])})",
+            )
+        )
+    if totals["seconds"]:
+        found.append((seconds_text(totals["seconds"]["median"]), "median time of a host"))
+    return tag("ul", *(tag("li", tag("b", value), " ", tag("span", text)) for value, text in found), class_="tiles")
+
+
+def to_do(document: Document) -> Html:
+    """What is wrong, by what is to be done, each with its hosts."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for host in document["hosts"]:
+        for reason in host["reasons"]:
+            groups.setdefault(reason["next_step"], []).append((host["host"], reason["problem"]))
+    if not groups:
+        return tag("p", "Nothing stands against any host.", class_="calm")
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    return tag("ul", *(_group(step, hosts) for step, hosts in ordered), class_="todo")
+
+
+def _group(step: str, hosts: t.Sequence[tuple[str, str]]) -> Html:
+    who = hosts_text(len({host for host, _problem in hosts}))
+    lines = [tag("li", tag("b", name_of(host)), " ", tag("span", problem, dir="auto")) for host, problem in hosts]
+    return tag(
+        "li", tag("p", step, dir="auto"), tag("details", tag("summary", who), tag("ul", *lines), open=len(hosts) <= 3)
+    )
+
+
+def states_filter(document: Document) -> Html:
+    """A button for each state that there is."""
+    states = document["totals"]["states"]
+    buttons = [
+        tag("button", tag("span", class_=f"key {state}"), f"{state_label(state)} {count}", type="button",
+            data_state=state, aria_pressed="false")
+        for state, count in states.items()
+    ]  # fmt: skip
+    return joined(buttons)
+
+
+def hosts_table(document: Document) -> Html:
+    """One row for each host. The script opens the rest of it."""
+    is_drift = document["kind"] == DRIFT
+    is_asked = is_drift or "pending" in document["totals"]["states"]
+    heads = [
+        ("Host", "text", ""), ("State", "number", ""), ("Images there", "number", "wide"),
+        ("To send" if is_asked else "Sent", "number", ""), ("Whole archives", "number", "wide"),
+        ("Time", "number", "wide"), ("Engine", "text", "wide"),
+    ]  # fmt: skip
+    head = tag(
+        "tr", *(tag("th", text, scope="col", data_sort=sort, class_=class_ or None) for text, sort, class_ in heads)
+    )
+    rows = [_host_row(number, host) for number, host in enumerate(document["hosts"])]
+    return tag("table", tag("caption", "Hosts"), tag("thead", head), tag("tbody", *rows), id="hosts")
+
+
+def _host_row(number: int, host: Document) -> Html:
+    counts = host["bytes"] or {}
+    images = host["images"]
+    there = sum(image["state"] in _IN_PLACE for image in images)
+    cost = None if counts.get("saved") is None else counts["archives"] - counts["saved"]
+    engine = host["engine"] or {}
+    return tag(
+        "tr",
+        tag("th", name_of(host["host"]), scope="row"),
+        tag("td", tag("span", class_=f"key {host['state']}"), state_label(host["state"]), data_value=HOST_STATES.index(host["state"])),
+        tag("td", f"{there} of {len(images)}" if images else "not known", data_value=there - len(images), class_="number wide"),
+        tag("td", bytes_text(cost), share_bar(cost or 0, counts.get("archives", 0)), data_value=-1 if cost is None else cost, class_="number"),
+        tag("td", bytes_text(counts.get("archives")), data_value=counts.get("archives", -1), class_="number wide"),
+        tag("td", seconds_text(host["seconds"]), data_value=-1 if host["seconds"] is None else host["seconds"], class_="number wide"),
+        tag("td", f"{engine.get('product', '')} {engine.get('version', '')} {engine.get('driver', '')}".strip() or "not known", class_="wide"),
+        data_host=number,
+        data_state=host["state"],
+    )  # fmt: skip
+
+
+def images_table(document: Document) -> Html:
+    """One row for each image: on how many hosts it is in which state."""
+    head = tag(
+        "tr",
+        *(
+            tag("th", text, scope="col", class_=class_)
+            for text, class_ in (("Image", None), ("Size", "number wide"), ("On the hosts", None))
+        ),
+    )
+    rows = [
+        tag(
+            "tr",
+            tag("th", name_of(image["name"]), scope="row"),
+            tag("td", bytes_text(image["size"]), class_="number wide"),
+            tag(
+                "td",
+                stacked_bar(image["states"]),
+                tag("span", ", ".join(f"{count} {state}" for state, count in image["states"].items())),
+            ),
+        )
+        for image in document["images"]
+    ]
+    if not rows:
+        return tag("p", "No host told of any image.", class_="calm")
+    return tag("table", tag("caption", "Images"), tag("thead", head), tag("tbody", *rows), id="images")
