@@ -84,35 +84,39 @@ def hosts_table(document: Document) -> Html:
     is_drift = document["kind"] == DRIFT
     is_asked = is_drift or "pending" in document["totals"]["states"]
     heads = [
-        ("Host", "text", ""), ("State", "number", ""), ("Images there", "number", "wide"),
-        ("To send" if is_asked else "Sent", "number", ""), ("Whole archives", "number", "wide"),
-        ("Time", "number", "wide"), ("Engine", "text", "wide"),
+        ("Host", "text", None), ("State", "number", None), ("Images there", "number", "wide"),
+        ("To send" if is_asked else "Sent", "number", None), ("Whole archives", "number", "wide"),
+        # Of drift no time is told.
+        *([] if is_drift else [("Time", "number", "wide time")]), ("Engine", "text", "wide"),
     ]  # fmt: skip
-    head = tag(
-        "tr", *(tag("th", text, scope="col", data_sort=sort, class_=class_ or None) for text, sort, class_ in heads)
-    )
-    rows = [_host_row(number, host) for number, host in enumerate(document["hosts"])]
+    head = tag("tr", *(tag("th", text, scope="col", data_sort=sort, class_=class_) for text, sort, class_ in heads))
+    rows = [_host_row(number, host, is_drift) for number, host in enumerate(document["hosts"])]
     return tag("table", tag("caption", "Hosts"), tag("thead", head), tag("tbody", *rows), id="hosts")
 
 
-def _host_row(number: int, host: Document) -> Html:
-    counts = host["bytes"] or {}
-    images = host["images"]
+def _host_row(number: int, host: Document, is_drift: bool) -> Html:
+    counts, images = host["bytes"] or {}, host["images"]
+    archives, saved = counts.get("archives"), counts.get("saved")
     there = sum(image["state"] in _IN_PLACE for image in images)
-    cost = None if counts.get("saved") is None else counts["archives"] - counts["saved"]
-    engine = host["engine"] or {}
-    return tag(
-        "tr",
-        tag("th", name_of(host["host"]), scope="row"),
+    cost = None if archives is None or saved is None else archives - saved
+    engine = " ".join(str((host["engine"] or {}).get(key) or "") for key in ("product", "version", "driver")).strip()
+    cells = [
         tag("td", tag("span", class_=f"key {host['state']}"), state_label(host["state"]), data_value=HOST_STATES.index(host["state"])),
-        tag("td", f"{there} of {len(images)}" if images else "not known", data_value=there - len(images), class_="number wide"),
-        tag("td", bytes_text(cost), share_bar(cost or 0, counts.get("archives", 0)), data_value=-1 if cost is None else cost, class_="number"),
-        tag("td", bytes_text(counts.get("archives")), data_value=counts.get("archives", -1), class_="number wide"),
-        tag("td", seconds_text(host["seconds"]), data_value=-1 if host["seconds"] is None else host["seconds"], class_="number wide"),
-        tag("td", f"{engine.get('product', '')} {engine.get('version', '')} {engine.get('driver', '')}".strip() or "not known", class_="wide"),
-        data_host=number,
-        data_state=host["state"],
-    )  # fmt: skip
+        _number_cell(f"{there} of {len(images)}" if images else "not known", there - len(images) if images else None, "number wide"),
+        _number_cell(bytes_text(cost), cost, "number", *([share_bar(cost, archives)] if cost is not None and archives else [])),
+        _number_cell(bytes_text(archives), archives, "number wide"),
+        *([] if is_drift else [_number_cell(seconds_text(host["seconds"]), host["seconds"], "number wide")]),
+        tag("td", engine or "not known", class_="wide" if engine else "wide none"),
+    ]  # fmt: skip
+    name = tag("th", name_of(host["host"]), scope="row")
+    return tag("tr", name, *cells, data_host=number, data_state=host["state"])
+
+
+def _number_cell(text: str, value: float | None, class_: str, *more: Html) -> Html:
+    """A cell that is sorted by its value; what is not known comes first, and is quiet."""
+    if value is None:
+        return tag("td", text, data_value="-Infinity", class_=f"{class_} none")
+    return tag("td", text, *more, data_value=value, class_=class_)
 
 
 def images_table(document: Document) -> Html:
