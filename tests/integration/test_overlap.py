@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.tests.integration.support.engines import Engines
+from ansible_collections.airlift.registry.tests.integration.support.engines import PODMAN, Engines
 from ansible_collections.airlift.registry.tests.integration.support.faults import trusting
 from ansible_collections.airlift.registry.tests.integration.support.lab import Lab, eventually
-from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, task
+from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, descendants, task
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles, images
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
@@ -76,11 +77,27 @@ def test_a_failure_of_the_engine_ends_the_sending(
     assert sorted(lab.images(host)) == NAMES
 
 
-def test_every_engine(engines: Engines, arguments: dict[str, t.Any], directory: Path) -> None:
+def test_ctrl_c_ends_the_run_at_once(lab: Lab, ansible: Ansible, host: str, arguments: dict[str, t.Any]) -> None:
+    """The thread that waits for the host does not keep it, and what it has begun on the host gives no name."""
+    # Tests that run in the background have SIGINT ignored, and so would the run.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run = ansible.start(host, [task("image_preload", {**arguments, "bandwidth_limit": 3 * MB})])
+    eventually(lambda: temporary(lab, host), "an image that is loaded while others are sent")
+    os.killpg(run.process.pid, signal.SIGINT)
+    run.process.communicate(timeout=20)
+    assert run.process.returncode != 0
+    assert descendants(os.getpid()) == []
+    eventually(lambda: not lab.run(host, "pgrep -x cat", check=False), "the end of the transfer")
+    assert [*lab.images(host)] == temporary(lab, host)
+
+
+def test_every_engine(engines: Engines, arguments: dict[str, t.Any], tmp_path: Path) -> None:
     """Images come without the base, which an image of the same run has brought before them."""
     run = {**arguments, "images": NAMES[:2]}
-    cold, again = engines.ansible(directory).play("fleet:!podman", [task("image_preload", run)] * 2)
-    for host, result in cold.items():
-        assert not result.get("failed"), result
-        assert result["warnings"] == [], host
-        assert (again[host]["changed"], again[host]["bytes_sent"]) == (False, 0)
+    ansible = engines.ansible(tmp_path)
+    docker = ansible.play("fleet:!podman", [task("image_preload", run)] * 2)
+    podman = ansible.play("podman", [task("image_preload", {**run, "docker_host": f"unix://{PODMAN}"})] * 2)
+    for cold, again in (docker, podman):
+        for host, result in cold.items():
+            assert (result["changed"], result.get("warnings", [])) == (True, []), result
+            assert (again[host]["changed"], again[host]["bytes_sent"]) == (False, 0)
