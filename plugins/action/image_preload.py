@@ -34,13 +34,16 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._connection impor
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._doubts import doubt_of, warning_of
 from ansible_collections.airlift.registry.plugins.plugin_utils._loading import Loading
+from ansible_collections.airlift.registry.plugins.plugin_utils._outcome import told
 from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
 from ansible_collections.airlift.registry.plugins.plugin_utils._request import request_of
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey, survey
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Transport
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_choice import PUSH, REGISTRY, Choice, choose
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_registry import FromRegistry
 from ansible_collections.airlift.registry.plugins.plugin_utils._trip import Trip
 
 _MODULE = "airlift.registry.image_preload"
@@ -89,15 +92,25 @@ class ActionModule(ActionBase):
         trip = self._trip(host, bundles, of_run)
         snapshot = self._ask_host(None)
         found = trip.survey(snapshot)
-        trip.warnings += self._judge(found)
-        if _has_work(found) and not self._task.check_mode:
-            found = self._change(trip, found)
+        choice = choose(self._args("transport", "auto"), self._args("registry", ""), found.plan, snapshot)
+        trip.warnings += [*self._judge(found), *choice.warnings]
+        plan, to_do = told(found.plan, found.plan, choice.pulled(found.plan)), _has_work(found)
+        if to_do and not self._task.check_mode:
+            plan = told(found.plan, self._change(trip, found, choice).plan, trip.pulled.images)
         return {
-            **_result(found, snapshot, bundles),
-            "warnings": [f"{host}: {text}" for text in trip.warnings],
+            **_result(plan, snapshot, bundles),
+            "to_do": to_do,
+            "transport_reason": choice.reason,
+            "warnings": [f"{host}: {text}" for text in [*trip.warnings, *trip.pulled.warnings]],
             "bytes_sent": trip.sent,
+            "bytes_pulled": trip.pulled.bytes,
+            "bytes_wasted": trip.pulled.wasted,
             "seconds": round(time.monotonic() - started, 2),
         }
+
+    def _args(self, name: str, default: t.Any) -> t.Any:
+        """An option of the task, which no module has looked at yet."""
+        return self._task.args.get(name) or default
 
     def _bundles(self, of_run: RunDirectory) -> list[Bundle]:
         signers = on_controller(self._task.args.get("allowed_signers", ""))
@@ -114,17 +127,18 @@ class ActionModule(ActionBase):
         )
         return Trip(host, lambda snapshot: survey(host, selected, snapshot, pool, platform, wish), pool)
 
-    def _change(self, trip: Trip, found: Survey) -> Survey:
+    def _change(self, trip: Trip, found: Survey, choice: Choice) -> Survey:
         """Bring what the host lacks and carry out the plan; while the host says why that cannot be, plan anew. The plan that was carried out in the end."""
+        transports = choice.transports
         while True:
             try:
-                rest = self._bring(trip, found)
+                found, rest = self._bring(trip, found, [self._transport(name, trip) for name in transports])
                 answer = self._load(rest, trip.link_speed())
             except ModuleFailed as error:
                 doubt = doubt_of(error.answer, error.plan)
                 if not doubt or doubt.keys() <= trip.doubts.keys():
                     raise
-                found = self._survey_anew(trip, error, doubt)
+                found, transports = self._survey_anew(trip, error, doubt), (PUSH,)
             else:
                 note_outcome(found.plan, answer["replaced"])
                 return found
@@ -140,16 +154,17 @@ class ActionModule(ActionBase):
         trip.warnings += [*self._judge(found), warning_of(doubt)]
         return found
 
-    def _bring(self, trip: Trip, found: Survey) -> Survey:
-        """Let each transport bring what it can, the last one all that is lacking then; what is left to load."""
-        first, *others = self._transports()
-        rest = self._carry(trip, found, first)
-        for transport in others:
-            rest = self._carry(trip, trip.survey(self._ask_host(None)), transport)
-        return rest
+    def _bring(self, trip: Trip, found: Survey, transports: t.Sequence[Transport]) -> tuple[Survey, Survey]:
+        """Let each transport bring what it can, the last one all that is lacking then; the plan for that one, and what of it is left to load."""
+        for transport in transports[:-1]:
+            self._carry(trip, found, transport)
+            found = trip.survey(self._ask_host(None))
+        return found, self._carry(trip, found, transports[-1])
 
-    def _transports(self) -> list[Transport]:
-        return [Push(self._shell, int(self._task.args.get("bandwidth_limit", 0)))]
+    def _transport(self, name: str, trip: Trip) -> Transport:
+        if name == REGISTRY:
+            return FromRegistry(self._args("registry", ""), self._ask_host, trip.pulled)
+        return Push(self._shell, int(self._args("bandwidth_limit", 0)))
 
     def _carry(self, trip: Trip, found: Survey, transport: Transport) -> Survey:
         """Let a transport bring what it can, and the host load that meanwhile; what is left to load."""
@@ -165,7 +180,8 @@ class ActionModule(ActionBase):
             raise
         finally:
             trip.sent += progress.sent
-            trip.seconds += time.monotonic() - started
+            # Of what a transport brought past the controller nothing tells of this link.
+            trip.seconds += time.monotonic() - started if progress.sent else 0.0
         rest = loading.finish()
         if not loading.is_lost:
             return rest
@@ -241,12 +257,11 @@ def _has_work(found: Survey) -> bool:
     )
 
 
-def _result(found: Survey, snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:
-    plan, gone = found.plan, to_remove(found.plan)
+def _result(plan: dict[str, t.Any], snapshot: dict[str, t.Any], bundles: t.Sequence[Bundle]) -> dict[str, t.Any]:
+    gone = to_remove(plan)
     identities = {image["name"]: {key: image[key] for key in ("id", "digest", "reference")} for image in plan["images"]}
     return {
         "changed": is_change(plan),
-        "to_do": _has_work(found),
         "reasons": [],
         "images": plan["images"],
         "images_by_name": {**identities, **{familiar(name): identity for name, identity in identities.items()}},

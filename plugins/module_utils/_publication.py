@@ -17,7 +17,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _oci
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import Bundle, read_document
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Image
-from ansible_collections.airlift.registry.plugins.module_utils._reference import Reference
+from ansible_collections.airlift.registry.plugins.module_utils._reference import Reference, parse_reference
 from ansible_collections.airlift.registry.plugins.module_utils._referrers import Referrer, attached_to
 
 
@@ -72,6 +72,20 @@ def publications(
         items = (*_image_items(found, images[found[0]], str(reference.tag)), *_referrer_items(found, bundles))
         platforms = tuple(image.platform for image in found)
         yield Publication(name, reference.path, str(reference.tag), found[0].target, platforms, items)
+
+
+def published(name: str, host: str, namespace: str) -> Reference:
+    """Where the image I(name) goes in the registry at I(host), C(HOST[:PORT]): the repository stays, below I(namespace) unless that is empty."""
+    reference = parse_reference(name)
+    below = f"{namespace}/" if namespace else ""
+    # Whoever names the namespace must not be able to leave the registry.
+    target = parse_reference(f"{host}/{below}{reference.path}:{reference.tag}")
+    if target.domain != host:
+        raise InputError(
+            f"{host!r} cannot be told from a repository",
+            "Write the registry as HOST[:PORT], with a dot or a port in it, for example registry.example.com.",
+        )
+    return target
 
 
 def _check_agreement(images: t.Sequence[Image]) -> None:

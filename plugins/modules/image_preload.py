@@ -16,7 +16,8 @@ description:
     and reports success only after the engine, asked again, shows the expected images with all their layers.
   - The images are loaded under temporary names. A name means the new image only when that is proven, so a load that fails or is
     killed never takes a name away from a good image.
-  - Needs nothing from the host but an engine, Python, and the Docker SDK. The bytes travel over Ansible's own connection.
+  - Needs nothing from the host but an engine, Python, and the Docker SDK. The bytes travel over Ansible's own connection, or from a registry that
+    the host reaches.
   - A transfer that was cut goes on where it stopped, in the same run or in the next.
 extends_documentation_fragment:
   - airlift.registry._attributes
@@ -58,10 +59,20 @@ options:
     description:
       - How blobs reach the host.
       - V(push) sends them over Ansible's own connection.
-      - V(auto) takes the best that the host offers, which is V(push) at present.
+      - V(registry) lets the host's engine pull the images by digest from O(registry). What does not come, for whatever reason, is sent as with V(push), with
+        a warning.
+      - V(auto) is V(registry) when O(registry) is set, the host reaches it, and the pull costs no more bytes than V(push); else it is V(push). Docker with
+        overlay2 pulls layers again that came by V(push), and what it would pull is estimated before.
     type: str
-    choices: [auto, push]
+    choices: [auto, push, registry]
     default: auto
+  registry:
+    description:
+      - A registry to which the bundles were published, as V(HOST[:PORT][/NAMESPACE]), see M(airlift.registry.registry_publish).
+      - The engine must trust it, and uses the credentials with which the user of the task has logged in there; the role P(airlift.registry.client#role)
+        does both. The digests are those of the signed bundles, so what is pulled is what was signed.
+    type: str
+    default: ""
   bandwidth_limit:
     description:
       - The most bytes per second that are sent to one host. V(0) is no limit.
@@ -149,6 +160,13 @@ EXAMPLES = r"""
     bandwidth_limit: 1000000
   become: true
 
+- name: Let the host pull what it lacks from the site's registry, and send it what does not come
+  airlift.registry.image_preload:
+    path: /media/stick/2026-11.tar
+    allowed_signers: /etc/airlift/allowed_signers
+    registry: registry.example.com
+  become: true
+
 - name: Refuse a bundle that is older than what the host has
   airlift.registry.image_preload:
     path: /media/stick/2026-11.tar
@@ -196,7 +214,7 @@ reasons:
       next_step: Make room there (docker image prune, or a larger disk) and run this again; nothing was changed.
 images:
   description:
-    - Each image, what was done, and why.
+    - Each image, what was done, and why. C(transport) is how it was brought, or would be: C(push), C(registry), or nothing when the engine had it.
     - Each of its C(layers) has an C(action), C(present), C(staged), C(delta) or C(send), and the C(reason), with what was weighed when there is a delta.
     - C(reference) names the image for good, whatever becomes of its tag, with no registry in reach. It is the repository with the registry's digest where
       the engine keeps that (C(by_digest)), as the containerd image store and podman do. It is the image ID elsewhere, since a graph driver knows no digest
@@ -215,6 +233,7 @@ images:
       before: null
       action: load
       reason: the engine has no image sha256:0c5b1a3d4b5e9a1d1f4a2e5c9a0f6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6
+      transport: push
       layers: []
       replaced: null
 images_by_name:
@@ -237,6 +256,21 @@ bytes_sent:
   returned: success
   type: int
   sample: 1804311
+bytes_pulled:
+  description: Bytes of layers that the host's engine pulled from O(registry) in this run, as it counts them.
+  returned: success
+  type: int
+  sample: 0
+bytes_wasted:
+  description: Those of C(bytes_pulled) that belong to images which could not be pulled to the end.
+  returned: success
+  type: int
+  sample: 0
+transport_reason:
+  description: Why this transport.
+  returned: success
+  type: str
+  sample: no registry is named
 resumed_bytes:
   description: Bytes of layers that an earlier try had already sent.
   returned: success
@@ -268,6 +302,7 @@ from contextlib import contextmanager, suppress
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils._archive import ArchiveImage, thin_archive
+from ansible_collections.airlift.registry.plugins.module_utils._engine_pull import PullingEngine, knock, pull_images
 from ansible_collections.airlift.registry.plugins.module_utils._engine_storage import EngineStorage
 from ansible_collections.airlift.registry.plugins.module_utils._errors import EngineError, HostError
 from ansible_collections.airlift.registry.plugins.module_utils._host_deltas import ability, restore_layers
@@ -298,6 +333,8 @@ class Preloader:
 
     def __init__(self, module: AnsibleModule) -> None:
         self.engine = EngineStorage(module.params["docker_host"], module.params["docker_timeout"])
+        self.timeout = module.params["docker_timeout"]
+        self.registry = module.params["registry"] if module.params["transport"] != "push" else ""
         self.staging = Staging(module.params["staging_path"])
         self.record_path = module.params["record_path"]
         self.replaced = module.params["replaced"]
@@ -314,12 +351,21 @@ class Preloader:
             "staged": self.staging.blobs(),
             "disk": disk(self.staging.path, engine["storage_path"]),
             "deltas": {**ability(self.staging, self._run), "link_speed": read_link_speed(self.record_path)},
+            # Why it is not reached.
+            "registry": knock(self.registry) if self.registry else "",
             "record": {
                 "path": self.record_path,
                 "writable": is_writable(self.record_path),
                 "images": read_preloaded(self.record_path, self.engine.host),
             },
         }
+
+    def carry_out(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What the controller asks for: pull images, or load what is in staging."""
+        if "pull" in request:
+            engine = PullingEngine(self.engine.host, self.timeout)
+            return {"changed": True, "pulled": pull_images(engine, request["pull"])}
+        return self.load(request)
 
     def load(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
         """Carry out a plan whose blobs are in staging now; of one that is not the last of a run only what comes before the names."""
@@ -429,7 +475,8 @@ def main() -> None:
             "path": {"type": "list", "elements": "path", "required": True},
             "images": {"type": "list", "elements": "str", "default": []},
             "allowed_signers": {"type": "path", "required": True},
-            "transport": {"type": "str", "choices": ["auto", "push"], "default": "auto"},
+            "transport": {"type": "str", "choices": ["auto", "push", "registry"], "default": "auto"},
+            "registry": {"type": "str", "default": ""},
             "bandwidth_limit": {"type": "int", "default": 0},
             "deltas": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
             "link_speed": {"type": "int", "default": 0},
@@ -446,7 +493,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     request = module.params["_request"]
-    run_module(module, lambda: Preloader(module).load(request) if request else Preloader(module).snapshot())
+    run_module(module, lambda: Preloader(module).carry_out(request) if request else Preloader(module).snapshot())
 
 
 if __name__ == "__main__":

@@ -135,7 +135,6 @@ from contextlib import ExitStack
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airlift.registry.plugins.module_utils._bundle import load_bundle
-from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._medium import naming_parts
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     IDENTITY_ARGUMENTS,
@@ -145,9 +144,9 @@ from ansible_collections.airlift.registry.plugins.module_utils._module import (
 )
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool, choose_images
 from ansible_collections.airlift.registry.plugins.module_utils._private import PrivateDirectory
-from ansible_collections.airlift.registry.plugins.module_utils._publication import Publication, publications
+from ansible_collections.airlift.registry.plugins.module_utils._publication import Publication, publications, published
 from ansible_collections.airlift.registry.plugins.module_utils._publish import Plan, make_plan, needs, send
-from ansible_collections.airlift.registry.plugins.module_utils._reference import Reference, parse_reference
+from ansible_collections.airlift.registry.plugins.module_utils._reference import Reference
 from ansible_collections.airlift.registry.plugins.module_utils._registry import Access, Registry
 from ansible_collections.airlift.registry.plugins.module_utils._restore import Restorer
 from ansible_collections.airlift.registry.plugins.module_utils._skopeo import Skopeo, write_authfile
@@ -196,16 +195,7 @@ class Publisher:
         }
 
     def _place(self, name: str) -> Reference:
-        reference = parse_reference(name)
-        namespace = f"{self.params['namespace']}/" if self.params["namespace"] else ""
-        # Whoever names the namespace must not be able to leave the registry.
-        target = parse_reference(f"{self.params['registry']}/{namespace}{reference.path}:{reference.tag}")
-        if target.domain != self.params["registry"]:
-            raise InputError(
-                f"{self.params['registry']!r} cannot be told from a repository",
-                "Write the registry as HOST[:PORT], with a dot or a port in it, for example registry.example.com.",
-            )
-        return target
+        return published(name, self.params["registry"], self.params["namespace"])
 
     def _describe(self, publication: Publication, plan: Plan) -> dict[str, t.Any]:
         return {

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Arrivals, Blob, Cargo
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_registry import Pulled
 from ansible_collections.airlift.registry.plugins.plugin_utils._waves import sending_order
 
 _TELLING = 1024 * 1024  # bytes
@@ -20,7 +21,8 @@ _TELLING = 1024 * 1024  # bytes
 
 @dataclass
 class Trip:
-    """What is under way to one host. C(sent) are bytes so far, of all transports, in C(seconds).
+    """What is under way to one host. C(sent) are bytes so far over Ansible's connection, in C(seconds), C(pulled) is what came from a
+    registry.
 
     C(doubts) is what went wrong in this run, as make_plan knows it from a snapshot; C(overlaps) says whether the host may load while bytes are under way.
     """
@@ -31,6 +33,7 @@ class Trip:
     warnings: list[str] = field(default_factory=list)
     sent: int = 0
     seconds: float = 0.0
+    pulled: Pulled = field(default_factory=Pulled)
     doubts: dict[str, t.Any] = field(default_factory=dict)
     overlaps: bool = True
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A certificate for 127.0.0.1 that is its own authority."""
+"""A certificate for one address that is its own authority."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import Certificate
 
@@ -85,6 +85,11 @@ class EngineState:
     on_ping: t.Callable[[], object] = lambda: None  # what happens before the engine says that it is alive
     on_usage: t.Callable[[], object] = lambda: None  # what happens when the disk usage is asked for
     on_removal: t.Callable[[], object] = lambda: None  # what happens when an image is removed
+    pulls: dict[str, t.Sequence[dict[str, t.Any]]] = field(
+        default_factory=dict
+    )  # what is said of a pull, by reference; without an error the image is there then
+    served: dict[str, dict[str, t.Any]] = field(default_factory=dict)  # images that a registry has, by reference
+    pulled: list[tuple[str, str]] = field(default_factory=list)  # what was asked for, with the credentials
     keeps_all: bool = False  # says that it removed, and does not
     in_use: str = ""  # this image is not removed: an engine's reason
     hidden: str = ""  # this image is listed, and gone when it is asked for
@@ -92,17 +97,27 @@ class EngineState:
 
     def find(self, name: str) -> dict[str, t.Any] | None:
         for image_id, image in self.images.items():
-            if name != self.hidden and short(name) in (image_id, *(image.get("RepoTags") or ())):
+            names = (image_id, *(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ()))
+            if name != self.hidden and short(name) in names:
                 return image
         return None
+
+    def pull(self, reference: str) -> t.Sequence[dict[str, t.Any]]:
+        """What is said of a pull, and the image of the registry's if that says of no error."""
+        said = self.pulls.get(reference, [{"status": "Pulling"}])
+        if not any("error" in message for message in said):
+            image = self.images.setdefault(self.served[reference]["Id"], self.served[reference])
+            image.setdefault("RepoDigests", []).append(reference)
+        return said
 
     def remove(self, name: str) -> None:
         """Take a name away, and with the last one, or by its ID, the image."""
         self.removed.append(name)
         image = self.find(name)
         if image and not self.keeps_all:
-            image["RepoTags"] = [tag for tag in image.get("RepoTags") or () if tag != short(name)]
-            if not image["RepoTags"]:
+            for key in ("RepoTags", "RepoDigests"):
+                image[key] = [tag for tag in image.get(key) or () if tag != short(name)]
+            if not image["RepoTags"] and not image["RepoDigests"]:
                 del self.images[image["Id"]]
         self.on_removal()
 
@@ -116,7 +131,7 @@ class EngineHandler(Handler):
     state: EngineState
 
     def do_GET(self) -> None:
-        path = re.sub(r"^/v[0-9.]+", "", urlsplit(self.path).path)
+        path = re.sub(r"^/v[0-9.]+", "", unquote(urlsplit(self.path).path))
         query = parse_qs(urlsplit(self.path).query)
         image = re.fullmatch(r"/images/(.+)/(json|history)", path)
         if self.state.broken and self.state.broken in path:
@@ -150,6 +165,28 @@ class EngineHandler(Handler):
             self.answer_json({"message": f"page not found: {path}"}, 404)
 
     def do_POST(self) -> None:
+        path = re.sub(r"^/v[0-9.]+", "", unquote(urlsplit(self.path).path))
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        tag = re.fullmatch(r"/images/(.+)/tag", path)
+        if path == "/images/create":
+            self._pull(f"{query['fromImage']}@{query['tag']}")
+        elif tag:
+            self.state.images[tag[1]].setdefault("RepoTags", []).append(f"{query['repo']}:{query['tag']}")
+            self.answer(201)
+        else:
+            self._load()
+
+    def _pull(self, reference: str) -> None:
+        self.state.pulled.append((reference, self.headers.get("X-Registry-Auth", "")))
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for message in self.state.pull(reference):
+            line = json.dumps(message).encode() + b"\r\n"
+            self.wfile.write(b"%x\r\n" % len(line) + line + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _load(self) -> None:
         self.state.loaded = self._chunks()
         self.state.on_load()
         if self.state.dies_of_load:
@@ -161,7 +198,7 @@ class EngineHandler(Handler):
             self.answer(200, b"".join(json.dumps(message).encode() + b"\r\n" for message in self.state.load_messages))
 
     def do_DELETE(self) -> None:
-        name = re.sub(r"^/v[0-9.]+/images/", "", urlsplit(self.path).path)
+        name = re.sub(r"^/v[0-9.]+/images/", "", unquote(urlsplit(self.path).path))
         image = self.state.find(name)
         if image is None:
             self.answer_json({"message": f"No such image: {name}"}, 404)
