@@ -214,7 +214,7 @@ reasons:
       next_step: Make room there (docker image prune, or a larger disk) and run this again; nothing was changed.
 images:
   description:
-    - Each image, what was done, and why. C(transport) is how it was brought, or would be: C(push), C(registry), or nothing when the engine had it.
+    - Each image, what was done, and why. C(transport) is how it was brought, or would be, C(push) or C(registry), and empty when the engine had it.
     - Each of its C(layers) has an C(action), C(present), C(staged), C(delta) or C(send), and the C(reason), with what was weighed when there is a delta.
     - C(reference) names the image for good, whatever becomes of its tag, with no registry in reach. It is the repository with the registry's digest where
       the engine keeps that (C(by_digest)), as the containerd image store and podman do. It is the image ID elsewhere, since a graph driver knows no digest
