@@ -155,8 +155,8 @@ def clean(engines: Engines, name: str) -> None:
     engines.lab.run(ENGINES[name].host, "rm -rf /var/lib/airlift /home/ops/staging /home/ops/preloaded.json")
     engine = engines.connect(name)
     for image in engine.images():
-        for tag in image["tags"]:
-            engine.untag(tag)
+        for reference in image["tags"] or [image["id"]]:
+            engine.untag(reference)
 
 
 @pytest.fixture(params=ENGINES)

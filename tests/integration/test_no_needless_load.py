@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+import uuid
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support import bund
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
 HERE, MOVED, CHANGED = (f"docker.io/library/{name}:load" for name in ("here", "moved", "changed"))
-BASE, OLD, NEW, OTHER = (images.layer(f"needless {text}") for text in ("base", "old", "new", "other"))
+# Of this run alone: an image that lost its name stays in a lab that is kept.
+BASE, OLD, NEW, OTHER = (images.layer(f"{text} {uuid.uuid4()}") for text in ("base", "old", "new", "other"))
 BEFORE = {HERE: [BASE], MOVED: [BASE, OTHER], CHANGED: [BASE, OLD]}
 AFTER = {**BEFORE, CHANGED: [BASE, NEW]}
 
