@@ -62,3 +62,9 @@ def tree_size(place: Path) -> int:
     """The bytes of a file, or of all files in a directory."""
     files = place.rglob("*") if place.is_dir() else [place]
     return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def link_to(lab: str, host: str) -> str:
+    """This machine's end of the link to a host of a lab, which a benchmark may shape."""
+    number = run(f"docker exec airlift-{lab}-{host} cat /sys/class/net/eth0/iflink").strip()
+    return run(f"grep -lx {number} /sys/class/net/*/ifindex").split("/")[4]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airlift.registry.tests.bench.support import LAB, run, timed
+from ansible_collections.airlift.registry.tests.bench.support import LAB, link_to, run, timed
 from ansible_collections.airlift.registry.tests.bench.test_deltas import rebuilt_application
 from ansible_collections.airlift.registry.tests.unit.plugins.support import bundles
 
@@ -43,16 +43,10 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
         )
         pack(work, "v1")
         preload(work, "v1")
-        run(f"tc qdisc add dev {interface()} root tbf rate 10mbit burst 32kb latency 50ms")
+        run(f"tc qdisc add dev {link_to(NAME, HOST)} root tbf rate 10mbit burst 32kb latency 50ms")
         yield work
     finally:
         run(f"{LAB} down {NAME}; docker rmi --force {TAG}v1 {TAG}v2")
-
-
-def interface() -> str:
-    """The controller's end of the link to the host."""
-    number = run(f"docker exec airlift-{NAME}-{HOST} cat /sys/class/net/eth0/iflink").strip()
-    return run(f"grep -lx {number} /sys/class/net/*/ifindex").split("/")[4]
 
 
 def pack(work: Path, version: str, **more: str) -> None:
