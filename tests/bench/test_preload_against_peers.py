@@ -65,7 +65,9 @@ class Site:
 
     def by_registry(self, changed: bool) -> None:
         if not changed:
-            run(f"docker rm --force --volumes {NAME} 2>/dev/null; docker run --detach --publish 127.0.0.1:5999:5000 --name {NAME} {registry()}")
+            run(
+                f"docker rm --force --volumes {NAME} 2>/dev/null; docker run --detach --publish 127.0.0.1:5999:5000 --name {NAME} {registry()}"
+            )
             run("until curl --silent --fail http://127.0.0.1:5999/v2/; do :; done")
         wanted = self.images(changed)[: 1 if changed else COUNT]
         for image in wanted:
@@ -99,7 +101,9 @@ def tree(place: Path, seed: int, megabytes: int) -> None:
 
 def build(context: Path, parent: str, seed: int, megabytes: int, tag: str) -> None:
     tree(context / "files", seed, megabytes)
-    (context / "Dockerfile").write_text(f"FROM {parent}\nCOPY files /srv/{tag.rpartition(':')[2].removesuffix('-v2')}\n")
+    (context / "Dockerfile").write_text(
+        f"FROM {parent}\nCOPY files /srv/{tag.rpartition(':')[2].removesuffix('-v2')}\n"
+    )
     run(f"docker build --quiet --tag {tag} {context} && rm -r {context}")
 
 

@@ -84,11 +84,17 @@ def test_at_work(
         run = ansible.start(host, [task("image_preload", options)])
         gated.arrival()
         fault.strike(lab, host)
-        gated.open()
-        assert_told(run.result(host), host, fault)
-        fault.mend(lab, host)
+        try:
+            gated.open()
+            result = run.result(host)
+        finally:
+            fault.mend(lab, host)
+    # An engine that has all of the archive may be done with it before it is killed.
+    is_done = step == "load, unpacking" and fault is ENGINE_KILLED and not result.get("failed")
+    if not is_done:
+        assert_told(result, host, fault)
     assert_nothing_half(lab, host, big)
-    if fault.problem and fault is not SSHD_KILLED and step not in ("tag", "clean"):
+    if fault.problem and fault is not SSHD_KILLED and step not in ("tag", "clean") and not is_done:
         assert name_in(big) not in lab.images(host)
     sent = assert_converges(lab, ansible, host, big_arguments)["bytes_sent"]
     assert (sent > 0) == (step == "ask" and bool(fault.problem))

@@ -67,7 +67,7 @@ def test_the_six_others_are_preloaded_by_choice(ships: Lab, tiny: Path, signer: 
 
 
 def test_engines_say_before_the_first_byte_what_they_cannot_load(ships: Lab, signer: Signer, tmp_path: Path) -> None:
-    """Docker 20.10 knows no zstd, and the containerd store unpacks no image that the machine does not run. Others do both."""
+    """Docker 20.10 knows no zstd. The others do, and take an image that the machine does not run."""
     name = "docker.io/library/odd:v1"
     with _bundle_writer.work_directory(str(tmp_path / "odd")) as work:
         store = BlobStore(work, "zstd")
@@ -75,15 +75,13 @@ def test_engines_say_before_the_first_byte_what_they_cannot_load(ships: Lab, sig
         _bundle_writer.write_bundle(store, packed, str(tmp_path / "odd"), str(signer.key), run_program)
     (tmp_path / "plays").mkdir()
     trust = {"path": [str(tmp_path / "odd")], "allowed_signers": str(signer.allowed_signers)}
-    before = {ship: ships.look(ship) for ship in (OLD, CONTAINERD)}
-    other = UP[-1]
+    before = ships.look(OLD)
+    others = (CONTAINERD, UP[-1])
     play = Ansible(ships.inventory, tmp_path / "plays").module(
-        f"{OLD},{CONTAINERD},{other}", "image_preload", {**trust, "platform": "linux/arm64"}
+        ",".join((OLD, *others)), "image_preload", {**trust, "platform": "linux/arm64"}
     )
-    kinds = [[reason["kind"] for reason in play[ship]["reasons"]] for ship in (OLD, CONTAINERD)]
-    assert kinds == [["compression"], ["platform"]]
+    assert [reason["kind"] for reason in play[OLD]["reasons"]] == ["compression"]
     assert play[OLD]["problem"].startswith(f"Image {name} is compressed with zstd, which Docker 20.10.")
     assert "compression=gzip" in play[OLD]["next_step"]
-    assert "does not unpack such images" in play[CONTAINERD]["problem"]
-    assert {ship: ships.look(ship) for ship in (OLD, CONTAINERD)} == before
-    assert (play[other]["changed"], "odd:v1" in ships.images(other)) == (True, True)
+    assert ships.look(OLD) == before
+    assert [(play[ship]["changed"], "odd:v1" in ships.images(ship)) for ship in others] == [(True, True)] * 2
