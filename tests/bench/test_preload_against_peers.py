@@ -46,7 +46,8 @@ class Site:
         return run(f"ssh -F {self.work}/state/ssh_config {options} {HOST} \"sudo sh -c '{command}'\"")
 
     def forget(self) -> None:
-        self.on_host("docker image rm --force $(docker image ls --quiet) || true")
+        self.on_host("docker image ls --quiet | sort -u | xargs --no-run-if-empty docker image rm --force")
+        assert not self.on_host("docker image ls --quiet --all")
 
     def sent(self) -> int:
         return int(Path(f"/sys/class/net/{self.interface}/statistics/tx_bytes").read_text())
@@ -77,9 +78,12 @@ class Site:
 
     def by_preload(self, changed: bool) -> None:
         bundle = self.work / f"{'v2' if changed else 'v1'}.tar"
-        wanted = json.dumps({"bundle_images": [f"docker-daemon:{image}" for image in self.images(changed)]})
+        images = self.images(changed)[: 1 if changed else COUNT]
+        wanted: dict[str, t.Any] = {"bundle_images": [f"docker-daemon:{image}" for image in images]}
+        if changed:
+            wanted |= {"bundle_base": f"{self.work}/v1.tar", "bundle_allowed_signers": f"{self.work}/bench-signers"}
         run(
-            f"ansible-playbook airlift.registry.bundle -e bundle_path={bundle} -e bundle_signing_key={self.work}/bench -e '{wanted}'"
+            f"ansible-playbook airlift.registry.bundle -e bundle_path={bundle} -e bundle_signing_key={self.work}/bench -e '{json.dumps(wanted)}'"
         )
         run(
             f"ansible-playbook -i {self.work}/state/inventory.yml airlift.registry.preload -e preload_bundle={bundle}"
