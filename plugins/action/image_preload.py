@@ -87,12 +87,12 @@ class ActionModule(ActionBase):
     def _preload(self, host: str) -> dict[str, t.Any]:
         started = time.monotonic()
         keep_alive(self._connection)
-        of_run = RunDirectory(self._task.args.get("identity"))
+        of_run = RunDirectory(self._option("identity", ""))
         bundles = self._bundles(of_run)
         trip = self._trip(host, bundles, of_run)
         snapshot = self._ask_host(None)
         found = trip.survey(snapshot)
-        choice = choose(self._args("transport", "auto"), self._args("registry", ""), found.plan, snapshot)
+        choice = choose(self._option("transport", "auto"), self._option("registry", ""), found.plan, snapshot)
         trip.warnings += [*self._judge(found), *choice.warnings]
         plan, to_do = told(found.plan, found.plan, choice.pulled(found.plan)), _has_work(found)
         if to_do and not self._task.check_mode:
@@ -108,22 +108,22 @@ class ActionModule(ActionBase):
             "seconds": round(time.monotonic() - started, 2),
         }
 
-    def _args(self, name: str, default: t.Any) -> t.Any:
+    def _option(self, name: str, default: t.Any) -> t.Any:
         """An option of the task, which no module has looked at yet."""
         return self._task.args.get(name) or default
 
     def _bundles(self, of_run: RunDirectory) -> list[Bundle]:
-        signers = on_controller(self._task.args.get("allowed_signers", ""))
-        paths = as_list(self._task.args.get("path"))
+        signers = on_controller(self._option("allowed_signers", ""))
+        paths = as_list(self._option("path", []))
         return [load_bundle(on_controller(path), signers, run_program, of_run.unlock) for path in paths]
 
     def _trip(self, host: str, bundles: t.Sequence[Bundle], of_run: RunDirectory) -> Trip:
-        selected = choose_images(bundles, as_list(self._task.args.get("images")))
+        selected = choose_images(bundles, as_list(self._option("images", [])))
         platform = parse_platform(self._task.args["platform"]) if self._task.args.get("platform") else ""
         pool = Pool(bundles, of_run.restorer())
         wish = Wish(
-            self._task.args.get("deltas", "auto"),
-            int(self._task.args.get("link_speed", 0)) or int(self._task.args.get("bandwidth_limit", 0)),
+            self._option("deltas", "auto"),
+            int(self._option("link_speed", 0)) or int(self._option("bandwidth_limit", 0)),
         )
         return Trip(host, lambda snapshot: survey(host, selected, snapshot, pool, platform, wish), pool)
 
@@ -163,8 +163,8 @@ class ActionModule(ActionBase):
 
     def _transport(self, name: str, trip: Trip) -> Transport:
         if name == REGISTRY:
-            return FromRegistry(self._args("registry", ""), self._ask_host, trip.pulled)
-        return Push(self._shell, int(self._args("bandwidth_limit", 0)))
+            return FromRegistry(self._option("registry", ""), self._ask_host, trip.pulled)
+        return Push(self._shell, int(self._option("bandwidth_limit", 0)))
 
     def _carry(self, trip: Trip, found: Survey, transport: Transport) -> Survey:
         """Let a transport bring what it can, and the host load that meanwhile; what is left to load."""
@@ -207,7 +207,7 @@ class ActionModule(ActionBase):
 
     def _judge(self, found: Survey) -> list[str]:
         """Raise Refused when anything stands against this host; what is only to be warned of."""
-        mode = self._task.args.get("downgrade", "warn")
+        mode = self._option("downgrade", "warn")
         reasons = [*found.reasons, *(found.older if mode == "refuse" else ())]
         if reasons:
             raise Refused(reasons)

@@ -10,14 +10,15 @@ The xdelta3 of this machine does not run on Debian 11, whose libc is older: ther
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 import pytest
 
 from ansible_collections.airlift.registry.tests.integration.support import deltas
 from ansible_collections.airlift.registry.tests.integration.support.deltas import NAME, Made
-from ansible_collections.airlift.registry.tests.integration.support.engines import ENGINES, ROOTLESS, Engines
+from ansible_collections.airlift.registry.tests.integration.support.engines import ENGINES, ROOTLESS, Engines, travelled
 from ansible_collections.airlift.registry.tests.integration.support.play import Result, Task, task
-from ansible_collections.airlift.registry.tests.integration.test_engines import AS_USER, clean
+from ansible_collections.airlift.registry.tests.integration.test_engines import clean
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
 UNABLE = "docker-20.10-bullseye"
@@ -46,16 +47,7 @@ def journey(
         clean(engines, name)
         deltas.bring_xdelta3(engines.lab, target.host)
     ansible = engines.ansible(tmp_path_factory.mktemp("journey"))
-    rooted = ansible.play("fleet", steps(made, {}, "docker"), "--forks", "8")
-    own = [{**step, "become": False} for step in steps(made, AS_USER, f"docker -H unix://{ROOTLESS}")]
-    rootless = ansible.play("podman", own)
-    return {
-        name: {
-            step: (rootless if target.socket == ROOTLESS else rooted)[number][target.host]
-            for number, step in enumerate(STEPS)
-        }
-        for name, target in ENGINES.items()
-    }
+    return travelled(ansible, STEPS, partial(steps, made))
 
 
 def steps(made: dict[str, Made], options: dict[str, t.Any], docker: str) -> list[Task]:

@@ -13,6 +13,7 @@ import typing as t
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,13 @@ from ansible_collections.airlift.registry.plugins.module_utils._reference import
 from ansible_collections.airlift.registry.plugins.module_utils._source import Wanted
 from ansible_collections.airlift.registry.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
-from ansible_collections.airlift.registry.tests.integration.support.engines import ENGINES, ROOTLESS, Engines
+from ansible_collections.airlift.registry.tests.integration.support.engines import (
+    AS_USER,
+    ENGINES,
+    ROOTLESS,
+    Engines,
+    travelled,
+)
 from ansible_collections.airlift.registry.tests.integration.support.faults import trusting
 from ansible_collections.airlift.registry.tests.integration.support.play import Result, Task, task
 from ansible_collections.airlift.registry.tests.integration.support.twists import Archive, plain
@@ -35,7 +42,6 @@ LIBRARY = "docker.io/library"
 APP1, APP2, CURRENT, TOOL = (f"{LIBRARY}/{name}" for name in ("app:v1", "app:v2", "app:current", "tool:v1"))
 SEVERAL, FOREIGN, REPLACED, SOME = (f"{LIBRARY}/{name}:v1" for name in ("several", "foreign", "replaced", "some"))
 BASE, OTHER = images.layer("matrix base"), images.layer("matrix other base")
-AS_USER = {"docker_host": f"unix://{ROOTLESS}", "staging_path": "~/staging", "record_path": "~/preloaded.json"}
 SAY = {"config": {"Cmd": ["/say"]}}
 
 Contents = t.Mapping[str, t.Sequence[bytes]]
@@ -138,16 +144,7 @@ def journey(engines: Engines, made: Bundles, tmp_path_factory: pytest.TempPathFa
     for name in ENGINES:
         clean(engines, name)
     ansible = engines.ansible(tmp_path_factory.mktemp("journey"))
-    rooted = ansible.play("fleet", steps(made, {}, "docker"), "--forks", "8")
-    own = [{**step, "become": False} for step in steps(made, AS_USER, f"docker -H unix://{ROOTLESS}")]
-    rootless = ansible.play("podman", own)
-    return {
-        name: {
-            step: (rootless if target.socket == ROOTLESS else rooted)[number][target.host]
-            for number, step in enumerate(STEPS)
-        }
-        for name, target in ENGINES.items()
-    }
+    return travelled(ansible, STEPS, partial(steps, made))
 
 
 def clean(engines: Engines, name: str) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from ansible_collections.airlift.registry.plugins.module_utils._engine import Engine
 from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, Lab
-from ansible_collections.airlift.registry.tests.integration.support.play import Ansible
+from ansible_collections.airlift.registry.tests.integration.support.play import Ansible, Result, Task
 
 LAB = f"{NAME}-e"
 DOCKER, PODMAN, ROOTLESS = "/run/docker.sock", "/run/podman/podman.sock", "/run/user/1000/podman/podman.sock"
+# What a task needs to speak to the engine that belongs to its own user.
+AS_USER = {"docker_host": f"unix://{ROOTLESS}", "staging_path": "~/staging", "record_path": "~/preloaded.json"}
 
 
 class Target(t.NamedTuple):
@@ -66,3 +68,19 @@ class Engines:
         command = ["docker", "inspect", "--format", "{{.State.Pid}}", f"airlift-{self.lab.name}-{target.host}"]
         pid = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         return Engine(f"unix:///proc/{pid}/root{target.socket}", 60)
+
+
+def travelled(
+    ansible: Ansible, names: t.Sequence[str], steps: t.Callable[[Task, str], list[Task]]
+) -> dict[str, dict[str, Result]]:
+    """A journey of these steps over every engine: the result of each step by engine. I(steps) makes the tasks, for options and a client's command."""
+    rooted = ansible.play("fleet", steps({}, "docker"), "--forks", "8")
+    own = [{**step, "become": False} for step in steps(AS_USER, f"docker -H unix://{ROOTLESS}")]
+    rootless = ansible.play("podman", own)
+    return {
+        name: {
+            step: (rootless if target.socket == ROOTLESS else rooted)[number][target.host]
+            for number, step in enumerate(names)
+        }
+        for name, target in ENGINES.items()
+    }
