@@ -48,5 +48,9 @@ class RegistryError(AirliftError):
     """A registry refused, or answered what it must not."""
 
 
+class StoreError(AirliftError):
+    """An object store is not reached, refuses, or does not do what a registry needs."""
+
+
 class TransportError(AirliftError):
     """Bytes did not reach a host."""
