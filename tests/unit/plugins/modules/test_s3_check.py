@@ -148,6 +148,20 @@ def test_a_write_that_is_listed_late_is_found_out(check: Check, store: Store) ->
     assert "would lose images" in result["next_step"]
 
 
+def test_what_was_deleted_may_be_listed_a_moment_longer(check: Check, store: Store) -> None:
+    store.lingers = 2
+    assert [entry["problem"] for entry in check()["operations"]] == [""] * 11
+    assert store.lingers == 0
+
+
+def test_what_was_deleted_may_not_be_listed_for_good(
+    check: Check, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_s3_check, "_DELETED_SECONDS", 0.1)
+    store.lingers = 1000
+    assert "Cannot delete objects. " in check()["problem"]
+
+
 @pytest.mark.parametrize(
     ("fault", "step"),
     [

@@ -32,6 +32,8 @@ class Store:
     uploads: dict[str, tuple[str, dict[int, bytes]]] = field(default_factory=dict)  # key and parts, by ID
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     forgetful: set[str] = field(default_factory=set)  # names of requests that are answered well, and do nothing
+    lingers: int = 0  # how many listings go on to have what was deleted
+    deleted: set[str] = field(default_factory=set)
     seen: list[str] = field(default_factory=list)
 
     def tidy(self) -> bool:
@@ -88,7 +90,13 @@ class S3Handler(Handler):
 
     def do_listobjectsv2(self) -> None:
         after = self.query.get("start-after", "")
-        keys = sorted(key for key in self.store.objects if key.startswith(self.query["prefix"]) and key > after)
+        lingering: set[str] = set()
+        if self.store.deleted and self.store.lingers:
+            self.store.lingers -= 1
+            lingering = self.store.deleted
+        keys = sorted(
+            key for key in {*self.store.objects, *lingering} if key.startswith(self.query["prefix"]) and key > after
+        )
         self.answer(200, "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys).encode())
 
     def do_listmultipartuploads(self) -> None:
@@ -115,6 +123,7 @@ class S3Handler(Handler):
     def do_deleteobjects(self) -> None:
         for key in re.findall(rb"<Key>([^<]*)</Key>", self.body):
             self.store.objects.pop(key.decode(), None)
+            self.store.deleted.add(key.decode())
         self.answer(200)
 
     def do_createmultipartupload(self) -> None:
