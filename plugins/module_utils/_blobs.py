@@ -21,7 +21,7 @@ from ansible_collections.airlift.registry.plugins.module_utils import _gzip, _oc
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
 from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
 from ansible_collections.airlift.registry.plugins.module_utils._layout import BLOBS, CHUNK, blob_name
-from ansible_collections.airlift.registry.plugins.module_utils._uncompress import GZIP_MAGIC, ZSTD_MAGIC, Reader
+from ansible_collections.airlift.registry.plugins.module_utils._uncompress import GZIP_MAGIC, ZSTD_MAGIC, Peeked, Reader
 
 GZIP, ZSTD = "gzip", "zstd"
 
@@ -31,13 +31,21 @@ _GZIP = 16 + zlib.MAX_WBITS  # zlib's number for a gzip header
 class BlobStore:
     """The directory C(blobs/sha256) of a bundle that is being made under I(root). Several threads may use it.
 
-    I(compression) is for layers that come as plain tars. Blobs of the digests I(left_out) are not kept.
+    I(compression) is for layers that come as plain tars, of which those with a diffID in I(elsewhere) are not stored: what
+    that says stands for them. Blobs of the digests I(left_out) are not kept.
     """
 
-    def __init__(self, root: str, compression: str = GZIP, left_out: t.Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        root: str,
+        compression: str = GZIP,
+        left_out: t.Collection[str] = (),
+        elsewhere: t.Mapping[str, Layer] | None = None,
+    ) -> None:
         self.root = root
         self._compression = compression
         self._used: set[str] = set()
+        self._elsewhere = elsewhere or {}
         self.left_out = left_out
         os.makedirs(os.path.join(root, BLOBS), exist_ok=True)
 
@@ -109,17 +117,32 @@ class BlobStore:
 
     def add_layer(self, stream: Reader, what: str) -> Layer:
         """Store a layer: a tar is compressed, one that is compressed already (with gzip) keeps its bytes."""
-        first = stream.read(CHUNK)
-        if first.startswith(ZSTD_MAGIC):
+        content = Peeked(stream, len(ZSTD_MAGIC))
+        if content.head == ZSTD_MAGIC:
             raise InputError(
                 f"{what} is compressed with zstd",
                 "Take the image from its registry (docker://), where it stays as it is.",
             )
-        coder: _Coder = _Keep() if first.startswith(GZIP_MAGIC) else _Compress(self._compression)
+        if content.head.startswith(GZIP_MAGIC):
+            return self._add_coded(content, _Keep(), what)
+        if not self._elsewhere:
+            return self._add_coded(content, _Compress(self._compression), what)
+        # To compress a layer takes many times longer than to put it aside and read it again, so it is done when it must be.
+        with self._scratch() as aside:
+            diff_id = _copy(content, aside)
+            if diff_id in self._elsewhere:
+                layer = self._elsewhere[diff_id]
+            else:
+                aside.seek(0)
+                layer = self._add_coded(aside, _Compress(self._compression), what)
+            os.unlink(aside.name)
+        return layer
+
+    def _add_coded(self, content: Reader, coder: _Coder, what: str) -> Layer:
         checksum, size = hashlib.sha256(), 0
         with self._scratch() as target:
             try:
-                for piece in _pieces(first, stream, coder):
+                for piece in _pieces(content, coder):
                     checksum.update(piece)
                     size += target.write(piece)
             except zlib.error as error:
@@ -211,9 +234,16 @@ class _Keep:
         return b""
 
 
-def _pieces(first: bytes, stream: Reader, coder: _Coder) -> t.Iterator[bytes]:
-    data = first
-    while data:
+def _pieces(content: Reader, coder: _Coder) -> t.Iterator[bytes]:
+    while data := content.read(CHUNK):
         yield coder.feed(data)
-        data = stream.read(CHUNK)
     yield coder.finish()
+
+
+def _copy(content: Reader, target: t.IO[bytes]) -> str:
+    """Write the content to a file; its digest."""
+    checksum = hashlib.sha256()
+    while data := content.read(CHUNK):
+        checksum.update(data)
+        target.write(data)
+    return f"sha256:{checksum.hexdigest()}"

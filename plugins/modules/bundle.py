@@ -583,7 +583,8 @@ class BundleMaker:
         self, ids: t.Mapping[Wanted, str], taken: BundleSource, bases: Bases, made_of: t.Any
     ) -> tuple[Lock, Deltas]:
         with _bundle_writer.work_directory(self.path, self.params["work_path"]) as work:
-            store = BlobStore(work, self.compression, bases.homes)
+            elsewhere = stand_ins(bases.layers, self.compression == ZSTD) if self.layer_reuse == CONTENT else {}
+            store = BlobStore(work, self.compression, bases.homes, elsewhere)
             packed = taken.fetch(store)
             for transport, kind in self.kinds.items():
                 wanted = [entry for entry in self.wanted if entry.source.transport == transport]

@@ -96,18 +96,22 @@ def reboot(lab: Lab, host: str) -> None:
 
 def kill(unit: str) -> str:
     """The command that kills a service. systemd starts it again, but leaves what dies too often as it is: here that is forgotten."""
-    return f"systemctl reset-failed {unit}.service; {_MAIN}KILL {unit}.service"
+    return f"systemctl reset-failed {unit}.service; {signal('KILL', unit)}"
 
 
-_MAIN = "systemctl kill --kill-whom=main --signal="
+def signal(name: str, unit: str) -> str:
+    """The command that sends a signal to the main process of a service; systemd's own way has another option on each Debian."""
+    return f"kill -{name} $(systemctl show --property MainPID --value {unit}.service)"
+
+
 _DROP = "-p tcp --dport 22 -j DROP"
 MODULE_KILLED = Fault(there("pkill -KILL -x python3"), "The module ended without an answer", "journalctl -k")
 ENGINE_KILLED = Fault(
     there(kill("docker")), "The engine at unix:///run/gate/docker.sock did not ", "journalctl -u docker"
 )
 ENGINE_HANGS = Fault(
-    there(f"{_MAIN}STOP docker.service"), "The engine at unix:///run/gate/docker.sock did not ", "systemctl restart docker",
-    there(f"{_MAIN}CONT docker.service"),
+    there(signal("STOP", "docker")), "The engine at unix:///run/gate/docker.sock did not ", "systemctl restart docker",
+    there(signal("CONT", "docker")),
 )  # fmt: skip
 CONTAINERD_KILLED = Fault(there(kill("containerd")))
 SSHD_KILLED = Fault(there("pkill -KILL sshd; systemctl restart ssh"), "It was not reached: ", "ansible -m ping")

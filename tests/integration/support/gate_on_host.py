@@ -96,6 +96,8 @@ def main(directory: str, target: str, request: str, number: str, after: str, com
     gate = Gate(Path(directory), request, int(number), int(after), command)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{directory}/docker.sock")
+        # An engine of an ordinary user is asked by that user.
+        Path(f"{directory}/docker.sock").chmod(0o666)
         server.listen(64)
         while True:
             client, _address = server.accept()

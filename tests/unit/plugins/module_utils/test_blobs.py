@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.airlift.registry.plugins.module_utils import _oci
 from ansible_collections.airlift.registry.plugins.module_utils._blobs import BlobStore
 from ansible_collections.airlift.registry.plugins.module_utils._errors import InputError
+from ansible_collections.airlift.registry.plugins.module_utils._image import Layer
 from ansible_collections.airlift.registry.tests.unit.plugins.support import images
 
 BASE = images.layer("base")
@@ -69,6 +70,19 @@ def test_a_large_layer_does_not_fill_the_memory(tmp_path: Path, kind: str) -> No
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("content", "is_stored"), [(BASE, False), (BASE[:-1], True)], ids=["a bundle elsewhere has it", "nobody has it"]
+)
+def test_what_is_elsewhere_is_not_stored(tmp_path: Path, content: bytes, is_stored: bool) -> None:
+    there = Layer(_oci.Descriptor(_oci.OCI_LAYER_GZIP, f"sha256:{'5' * 64}", 5), _oci.digest_of(BASE))
+    store = BlobStore(str(tmp_path / "b"), elsewhere={there.diff_id: there})
+    layer = store.add_layer(Slow(content), "a")
+    alone = BlobStore(str(tmp_path / "a")).add_layer(io.BytesIO(content), "a")
+    assert layer == (alone if is_stored else there)
+    stored = [path.name for path in (tmp_path / "b").rglob("*") if path.is_file()]
+    assert stored == ([layer.blob.digest[7:]] if is_stored else [])
 
 
 def test_zstd_is_sent_elsewhere(tmp_path: Path) -> None:
