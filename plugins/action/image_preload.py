@@ -119,7 +119,7 @@ class ActionModule(ActionBase):
 
     def _trip(self, host: str, bundles: t.Sequence[Bundle], of_run: RunDirectory) -> Trip:
         selected = choose_images(bundles, as_list(self._option("images", [])))
-        platform = parse_platform(self._task.args["platform"]) if self._task.args.get("platform") else ""
+        platform = parse_platform(self._option("platform", "")) if self._option("platform", "") else ""
         pool = Pool(bundles, of_run.restorer())
         wish = Wish(
             self._option("deltas", "auto"),

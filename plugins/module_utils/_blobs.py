@@ -125,14 +125,15 @@ class BlobStore:
             )
         if content.head.startswith(GZIP_MAGIC):
             return self._add_coded(content, _Keep(), what)
+        return self._add_tar(content, what)
+
+    def _add_tar(self, content: Reader, what: str) -> Layer:
         if not self._elsewhere:
             return self._add_coded(content, _Compress(self._compression), what)
         # To compress a layer takes many times longer than to put it aside and read it again, so it is done when it must be.
         with self._scratch() as aside:
-            diff_id = _copy(content, aside)
-            if diff_id in self._elsewhere:
-                layer = self._elsewhere[diff_id]
-            else:
+            layer = self._elsewhere.get(_copy(content, aside))
+            if layer is None:
                 aside.seek(0)
                 layer = self._add_coded(aside, _Compress(self._compression), what)
             os.unlink(aside.name)

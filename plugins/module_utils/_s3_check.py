@@ -20,6 +20,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._s3 import Answer
 _PART = b"\0" * (5 * 1024 * 1024)  # the smallest that S3 lets a part be, but for the last one
 _SMALL = b"0123456789"
 _DELETED_SECONDS = 10
+_PAUSE = 0.05  # seconds from one look at the store to the next; it tells nobody when a listing changes
 _NAMES = ("small", "parts", "copy", "part-copy", "aborted", "empty", "empty-part")
 _WRONG = "A registry would lose images on this store: mend the store, or choose another one."
 
@@ -121,9 +122,9 @@ class S3Check:
         self._expect("finds an object that was just deleted", gone.status, 404)
         # No registry relies on when. A Garage of three nodes may list what was deleted for a tenth of a second more.
         end = time.monotonic() + _DELETED_SECONDS
-        while self._listed() and time.monotonic() < end:
-            time.sleep(0.05)
-        self._expect("goes on to list objects that were deleted", self._listed(), [])
+        while (listed := self._listed()) and time.monotonic() < end:
+            time.sleep(_PAUSE)
+        self._expect("goes on to list objects that were deleted", listed, [])
 
     def _begin(self, name: str) -> str:
         answer = self._bucket.ask("POST", self._key(name), {"uploads": ""})
@@ -169,11 +170,6 @@ class Tried(t.NamedTuple):
 
     name: str
     error: AirliftError | None
-
-
-def try_all(operations: t.Iterable[tuple[str, t.Callable[[], None]]]) -> list[Tried]:
-    """Try each of the operations."""
-    return [try_one(name, operation) for name, operation in operations]
 
 
 def try_until_error(operations: t.Iterable[tuple[str, t.Callable[[], None]]]) -> list[Tried]:

@@ -106,6 +106,7 @@ next_step:
 
 import typing as t
 import uuid
+from itertools import starmap
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -115,7 +116,6 @@ from ansible_collections.airlift.registry.plugins.module_utils._s3 import Bucket
 from ansible_collections.airlift.registry.plugins.module_utils._s3_check import (
     S3Check,
     Tried,
-    try_all,
     try_one,
     try_until_error,
 )
@@ -147,7 +147,7 @@ class Checker:
             return self._result(tried, None)
         tried += try_until_error(self._check.writing())
         empty = try_one("upload an empty part", self._check.empty_part)
-        tried += [entry for entry in try_all(self._check.remains()) if entry.error]
+        tried += [entry for entry in starmap(try_one, self._check.remains()) if entry.error]
         return self._result(tried, empty)
 
     def _result(self, tried: t.Sequence[Tried], empty: Tried | None) -> dict[str, t.Any]:

@@ -39,8 +39,8 @@ class Site:
     interface: str
 
     def images(self, changed: bool) -> list[str]:
-        """All images, the first of them as it was built again when it is I(changed)."""
-        return [f"{NAME}:app{number}{'-v2' if changed and number == 0 else ''}" for number in range(COUNT)]
+        """What the host lacks: all images, or the first of them as it was built again when it is I(changed)."""
+        return [f"{NAME}:app0-v2"] if changed else [f"{NAME}:app{number}" for number in range(COUNT)]
 
     def on_host(self, command: str, options: str = "") -> str:
         return run(f"ssh -F {self.work}/state/ssh_config {options} {HOST} \"sudo sh -c '{command}'\"")
@@ -55,13 +55,13 @@ class Site:
     def by_archive(self, changed: bool) -> None:
         """kubespray's way, of all images that are not there, in one archive."""
         archive = self.work / "images.tar.gz"
-        wanted = self.images(changed)[: 1 if changed else COUNT]
+        wanted = self.images(changed)
         run(f"docker save {' '.join(wanted)} | gzip > {archive}")
         run(f"ssh -F {self.work}/state/ssh_config {HOST} sudo tee /root/images.tar.gz < {archive} > /dev/null")
         self.on_host("docker load --quiet --input /root/images.tar.gz && rm /root/images.tar.gz")
 
     def by_pipe(self, changed: bool) -> None:
-        wanted = self.images(changed)[: 1 if changed else COUNT]
+        wanted = self.images(changed)
         run(f"docker save {' '.join(wanted)} | ssh -F {self.work}/state/ssh_config {HOST} sudo docker load --quiet")
 
     def by_registry(self, changed: bool) -> None:
@@ -70,7 +70,7 @@ class Site:
                 f"docker rm --force --volumes {NAME} 2>/dev/null; docker run --detach --publish 127.0.0.1:5999:5000 --name {NAME} {registry()}"
             )
             run("until curl --silent --fail http://127.0.0.1:5999/v2/; do :; done")
-        wanted = self.images(changed)[: 1 if changed else COUNT]
+        wanted = self.images(changed)
         for image in wanted:
             run(f"docker tag {image} 127.0.0.1:5999/{image} && docker push --quiet 127.0.0.1:5999/{image}")
         pulls = "; ".join(f"docker pull --quiet 127.0.0.1:5999/{image}" for image in wanted)
@@ -78,7 +78,7 @@ class Site:
 
     def by_preload(self, changed: bool) -> None:
         bundle = self.work / f"{'v2' if changed else 'v1'}.tar"
-        images = self.images(changed)[: 1 if changed else COUNT]
+        images = self.images(changed)
         wanted: dict[str, t.Any] = {"bundle_images": [f"docker-daemon:{image}" for image in images]}
         if changed:
             wanted |= {"bundle_base": f"{self.work}/v1.tar", "bundle_allowed_signers": f"{self.work}/bench-signers"}

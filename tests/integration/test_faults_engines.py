@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.airlift.registry.plugins.module_utils._errors import EngineError
 from ansible_collections.airlift.registry.plugins.module_utils._proof import prove
-from ansible_collections.airlift.registry.tests.integration.support.engines import ENGINES, ROOTLESS, Engines
+from ansible_collections.airlift.registry.tests.integration.support.engines import AS_USER, ENGINES, ROOTLESS, Engines
 from ansible_collections.airlift.registry.tests.integration.support.faults import Fault, assert_told, kill, trusting
 from ansible_collections.airlift.registry.tests.integration.support.gate import LOAD, gate
 from ansible_collections.airlift.registry.tests.integration.support.lab import eventually
@@ -24,7 +24,6 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles imp
 
 HEAVY, MB = "docker.io/library/heavy:v1", 1_000_000
 LOST = Fault(lambda _lab, _host: None, "The engine at unix:///run/gate/docker.sock ", "run this again")
-AS_USER = {"staging_path": "~/staging", "record_path": "~/preloaded.json"}
 KILL = {
     "engine": kill("docker"),
     "containerd": kill("containerd"),
