@@ -27,7 +27,8 @@ LOST = Fault(lambda _lab, _host: None, "The engine at unix:///run/gate/docker.so
 KILL = {
     "engine": kill("docker"),
     "containerd": kill("containerd"),
-    "service": "pkill -KILL -x podman",
+    # By its command line: where an ordinary user's podman has entered a user namespace, it goes by another name.
+    "service": "pkill -KILL -f '^/usr/bin/podman .*system service'",
 }
 # The containerd store lists an image before it unpacks it.
 LISTED = "timeout 20 sh -c 'until curl --silent --unix-socket /run/docker.sock http://engine/images/json | grep -q Id; do :; done'; "
