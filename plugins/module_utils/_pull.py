@@ -71,8 +71,12 @@ class Tally:
 def _current(event: t.Mapping[str, t.Any], size: int) -> int:
     """What has come of a layer by this event; it is for people, so it is not believed beyond the layer's size."""
     detail = event.get("progressDetail") if event.get("status") == "Downloading" else None
-    current = detail.get("current") if isinstance(detail, dict) else None
-    return min(current, size) if isinstance(current, int) and current > 0 else 0
+    if not isinstance(detail, dict):
+        return 0
+    current, total = detail.get("current"), detail.get("total")
+    # Docker draws the bar to its end when a download breaks off (moby, pkg/progress, Reader.Close). A layer that came says so by its next status.
+    is_drawn = isinstance(total, int) and 0 < total == current
+    return min(current, size) if isinstance(current, int) and current > 0 and not is_drawn else 0
 
 
 def is_missing(problem: str) -> bool:

@@ -40,6 +40,14 @@ def test_says_which_events_are_news() -> None:
         pytest.param([{"status": "Pulling from app", "id": "host/app@sha256:ab"}, {"status": "Digest: x"}], 0, True, id="of no layer"),
         pytest.param([event(TOP, "Downloading", current=2000, total=6000)], 2000, True, id="half of a layer"),
         pytest.param([event(TOP, "Downloading", current=9000)], 6000, True, id="more than there is"),
+        pytest.param(
+            [event(TOP, "Downloading", current=2000, total=6000), event(TOP, "Downloading", current=6000, total=6000)], 2000, True,
+            id="breaks off, and Docker draws the bar to its end",
+        ),
+        pytest.param(
+            [event(TOP, "Downloading", current=2000, total=6000), event(TOP, "Downloading", current=4000, total=4000)], 2000, True,
+            id="breaks off again after it was resumed",
+        ),
         pytest.param([event(TOP, "Downloading", current="x"), event(BASE, "Downloading")], 0, True, id="no numbers"),
         pytest.param([event(TOP, "Downloading", current=4000), event(TOP, "Downloading", current=0)], 4000, True, id="begins again"),
         pytest.param([event(BASE, "Already exists"), event(TOP, "Download complete")], 6000, False, id="one was there"),
