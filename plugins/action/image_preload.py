@@ -104,7 +104,7 @@ class ActionModule(ActionBase):
             "warnings": [f"{host}: {text}" for text in [*trip.warnings, *trip.pulled.warnings]],
             "bytes_sent": trip.sent,
             "bytes_pulled": trip.pulled.bytes,
-            "bytes_wasted": trip.pulled.wasted,
+            "bytes_wasted": trip.wasted + trip.pulled.wasted,
             "seconds": round(time.monotonic() - started, 2),
         }
 
@@ -180,6 +180,7 @@ class ActionModule(ActionBase):
             raise
         finally:
             trip.sent += progress.sent
+            trip.wasted += progress.wasted
             # Of what a transport brought past the controller nothing tells of this link.
             trip.seconds += time.monotonic() - started if progress.sent else 0.0
         rest = loading.finish()

@@ -262,7 +262,9 @@ bytes_pulled:
   type: int
   sample: 0
 bytes_wasted:
-  description: Those of C(bytes_pulled) that belong to images which could not be pulled to the end.
+  description:
+    - Bytes that came to nothing. Those of C(bytes_pulled) that belong to images which could not be pulled to the end; and what was sent beside C(bytes_sent)
+      because the connection broke, which is counted from above, since nobody tells how much of a part was under way then.
   returned: success
   type: int
   sample: 0

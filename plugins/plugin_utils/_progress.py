@@ -22,7 +22,7 @@ class Progress:
         self._total = total
         self._show = show
         self._started = self._shown = time.monotonic()
-        self.sent = 0
+        self.sent = self.wasted = 0
 
     def advance(self, count: int) -> None:
         """I(count) more bytes have arrived."""
@@ -31,6 +31,10 @@ class Progress:
         if now - self._shown >= _INTERVAL or self.sent == self._total:
             self._shown = now
             self._show(progress_line(self._host, self.sent, self._total, now - self._started))
+
+    def waste(self, count: int) -> None:
+        """I(count) bytes, at most, were sent and did not arrive."""
+        self.wasted += count
 
 
 def progress_line(host: str, sent: int, total: int, seconds: float) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._transport import
 PART = 8 * 1024 * 1024  # bytes in one command: what is sent again, at most, after the connection was cut
 _ATTEMPTS = 5  # in a row without a byte of progress
 _PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
+_NOT_CONNECTED = "ssh: connect to host"  # as ssh says it: not a byte was sent
 # What no further attempt changes, as the host's tools say it: what the disk is then, and what to do.
 _NO_WAY = {
     "No space left on device": ("full", "Make room there"),
@@ -56,7 +57,7 @@ class Push:
             )
         while offset < blob.size:
             arrivals.go_on()
-            arrived = self._send_part(blob, offset, path)
+            arrived = self._send_part(blob, offset, path, progress)
             if arrived > offset:
                 progress.advance(arrived - offset)
                 offset, failures = arrived, 0
@@ -64,7 +65,7 @@ class Push:
                 failures += 1
                 self._pause(failures, path)
 
-    def _send_part(self, blob: Blob, offset: int, path: str) -> int:
+    def _send_part(self, blob: Blob, offset: int, path: str, progress: Progress) -> int:
         """Append one part; how many bytes the file has then."""
         # Never more at once than a second's worth.
         length = min(PART, self._limit or PART, blob.size - offset)
@@ -76,8 +77,11 @@ class Push:
             # may have got lost, or another run sends the same blob.
             place = f"dd bs=1 count=0 seek={offset} 2>/dev/null"
             self._check(f'[ "$(wc -c < {name})" -ge {offset} ] && {{ {place}; cat; }} 1<> {name}', part)
-        except TransportError:
-            return self._size(name, offset)
+        except TransportError as error:
+            arrived = self._size(name, offset)
+            # How much of the rest was under way nobody tells.
+            progress.waste(0 if _NOT_CONNECTED in error.problem else max(0, offset + length - max(offset, arrived)))
+            return arrived
         if self._limit:
             time.sleep(max(0.0, length / self._limit - (time.monotonic() - started)))
         return offset + length

@@ -21,8 +21,8 @@ _TELLING = 1024 * 1024  # bytes
 
 @dataclass
 class Trip:
-    """What is under way to one host. C(sent) are bytes so far over Ansible's connection, in C(seconds), C(pulled) is what came from a
-    registry.
+    """What is under way to one host. C(sent) are bytes so far over Ansible's connection, in C(seconds), C(wasted) what was sent beside them and did not
+    arrive, at most, C(pulled) is what came from a registry.
 
     C(doubts) is what went wrong in this run, as make_plan knows it from a snapshot; C(overlaps) says whether the host may load while bytes are under way.
     """
@@ -32,6 +32,7 @@ class Trip:
     pool: Pool
     warnings: list[str] = field(default_factory=list)
     sent: int = 0
+    wasted: int = 0
     seconds: float = 0.0
     pulled: Pulled = field(default_factory=Pulled)
     doubts: dict[str, t.Any] = field(default_factory=dict)

@@ -153,6 +153,7 @@ def test_recovers(bundle: _layout.Files, staging: Path, faults: list[t.Any], mos
     assert progress.sent == len(CONTENT)
     assert host.faults == []
     assert host.received <= len(CONTENT) + most
+    assert host.received - len(CONTENT) == progress.wasted <= most
 
 
 def test_a_part_that_comes_twice_does_no_harm(bundle: _layout.Files, staging: Path) -> None:
