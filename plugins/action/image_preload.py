@@ -44,7 +44,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._transport import
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_choice import PUSH, REGISTRY, Choice, choose
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_registry import FromRegistry
-from ansible_collections.airlift.registry.plugins.plugin_utils._trip import Trip
+from ansible_collections.airlift.registry.plugins.plugin_utils._trip import NO_TRAFFIC, Trip
 
 _MODULE = "airlift.registry.image_preload"
 # Ansible would say this too, but not what to do.
@@ -67,12 +67,19 @@ class ModuleFailed(Exception):
 class ActionModule(ActionBase):
     """Preload one host."""
 
+    _under_way: Trip | None = None
+
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         self._task_vars = task_vars or {}
         host = self._task_vars["inventory_hostname"]
         if self._task.async_val:
             return _failed(host, _NO_ASYNC)
         super().run(tmp, task_vars)
+        result = self._outcome(host)
+        # What was sent counts, whatever became of it.
+        return {**result, **(self._under_way.traffic() if self._under_way else NO_TRAFFIC)}
+
+    def _outcome(self, host: str) -> dict[str, t.Any]:
         try:
             return self._preload(host)
         except ModuleFailed as error:
@@ -89,7 +96,7 @@ class ActionModule(ActionBase):
         keep_alive(self._connection)
         of_run = RunDirectory(self._option("identity", ""))
         bundles = self._bundles(of_run)
-        trip = self._trip(host, bundles, of_run)
+        trip = self._under_way = self._trip(host, bundles, of_run)
         snapshot = self._ask_host(None)
         found = trip.survey(snapshot)
         choice = choose(self._option("transport", "auto"), self._option("registry", ""), found.plan, snapshot)
@@ -102,9 +109,6 @@ class ActionModule(ActionBase):
             "to_do": to_do,
             "transport_reason": choice.reason,
             "warnings": [f"{host}: {text}" for text in [*trip.warnings, *trip.pulled.warnings]],
-            "bytes_sent": trip.sent,
-            "bytes_pulled": trip.pulled.bytes,
-            "bytes_wasted": trip.wasted + trip.pulled.wasted,
             "seconds": round(time.monotonic() - started, 2),
         }
 

@@ -12,7 +12,12 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ansible_collections.airlift.registry.plugins.module_utils._fleet_images import byte_counts, images_of, state_of
+from ansible_collections.airlift.registry.plugins.module_utils._fleet_images import (
+    TRAFFIC,
+    byte_counts,
+    images_of,
+    state_of,
+)
 
 Answer = t.Mapping[str, t.Any]
 
@@ -173,14 +178,16 @@ def _reasons(answer: Answer) -> list[dict[str, t.Any]]:
 
 
 def _totals(hosts: t.Sequence[Answer]) -> dict[str, t.Any]:
-    """Sums. Bytes are those of the hosts of which both sides of the comparison are known."""
+    """Sums. C(bytes) are those of the hosts of which both sides of the comparison are known, C(traffic) also those of hosts that failed."""
     counts = Counter(host["state"] for host in hosts)
-    known = [host["bytes"] for host in hosts if host["bytes"] and host["bytes"]["saved"] is not None]
+    counted = [host["bytes"] for host in hosts if host["bytes"] and host["bytes"]["sent"] is not None]
+    known = [each for each in counted if each["saved"] is not None]
     return {
         "hosts": len(hosts),
         "states": {state: counts[state] for state in HOST_STATES if counts[state]},
         "bytes": {key: sum(each[key] for each in known) for key in known[0]} if known else None,
         "hosts_with_bytes": len(known),
+        "traffic": {key: sum(each[key] for each in counted) for key in TRAFFIC} if counted else None,
         "seconds": _spread([host["seconds"] for host in hosts if host["seconds"] is not None]),
     }
 

@@ -13,6 +13,7 @@ Answer = t.Mapping[str, t.Any]
 
 # What needs a hand comes first, what is as it should be last.
 IMAGE_STATES = ("unproven", "missing", "incomplete", "different", "loaded", "renamed", "present")
+TRAFFIC = ("sent", "pulled", "wasted")
 _DONE = {"load": "loaded", "retag": "renamed", "present": "present"}
 
 
@@ -47,16 +48,17 @@ def byte_counts(plan: Answer, result: Answer, is_begun: bool) -> dict[str, t.Any
 
     C(asked_for) are the layers of all images that were asked for, and C(archives) those of the images that had to be loaded or renamed: what whole
     archives of just these, equally compressed, would have sent. C(present) and C(staged) are the answer's own, C(lacking) are the other layers, and
-    C(to_send) is what these take, as themselves or as deltas. C(sent) is None when a failure hides it. C(saved) is C(archives) without C(sent), or
-    without C(to_send) as long as nothing was begun; layers that were sent twice can make it negative.
+    C(to_send) is what these take, as themselves or as deltas. C(sent), C(pulled) and C(wasted) are the answer's C(bytes_sent), C(bytes_pulled) and
+    C(bytes_wasted), None when a failure hides them. C(saved) is C(archives) without C(sent) and C(pulled), or without C(to_send) as long as nothing was
+    begun; layers that came twice can make it negative. It is None after a failure, which has saved nothing.
     """
     if not plan.get("bytes"):
         return None
     images, found = plan["images"], plan["bytes"]
     archives = sum(_layers([image for image in images if image["action"] != "present"]).values())
     to_send = found["send"] + _delta_bytes(images)
-    sent = result.get("bytes_sent") if is_begun else 0
-    cost = sent if is_begun else to_send
+    traffic = {key: result.get(f"bytes_{key}") if is_begun else 0 for key in TRAFFIC}
+    cost = to_send if not is_begun else came(traffic) if "images" in result else None
     return {
         "asked_for": sum(_layers(images).values()),
         "archives": archives,
@@ -64,9 +66,14 @@ def byte_counts(plan: Answer, result: Answer, is_begun: bool) -> dict[str, t.Any
         "staged": found["staged"],
         "lacking": found["send"] + found["delta"],
         "to_send": to_send,
-        "sent": sent,
-        "saved": None if cost is None else archives - cost,
+        **traffic,
+        "saved": archives - cost if cost is not None else None,
     }
+
+
+def came(counts: Answer) -> int | None:
+    """Bytes that a host got, in whatever way; None when that is not known."""
+    return None if counts["sent"] is None else counts["sent"] + counts["pulled"]
 
 
 def _delta_bytes(images: t.Iterable[Answer]) -> int:

@@ -252,20 +252,20 @@ bytes:
   type: dict
   sample: {"present": 48211002, "staged": 0, "delta": 0, "send": 1804311}
 bytes_sent:
-  description: Bytes of layers that were sent in this run.
-  returned: success
+  description: Bytes of layers that were sent in this run, and arrived. Also of a run that failed, like RV(bytes_pulled) and RV(bytes_wasted).
+  returned: always
   type: int
   sample: 1804311
 bytes_pulled:
   description: Bytes of layers that the host's engine pulled from O(registry) in this run, as it counts them.
-  returned: success
+  returned: always
   type: int
   sample: 0
 bytes_wasted:
   description:
     - Bytes that came to nothing. Those of C(bytes_pulled) that belong to images which could not be pulled to the end; and what was sent beside C(bytes_sent)
       because the connection broke, which is counted from above, since nobody tells how much of a part was under way then.
-  returned: success
+  returned: always
   type: int
   sample: 0
 transport_reason:

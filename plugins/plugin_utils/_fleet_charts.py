@@ -54,7 +54,10 @@ def bytes_chart(document: Document) -> Html:
         return Html()
     cost = counts["archives"] - counts["saved"]
     is_asked = document["kind"] == DRIFT or "pending" in document["totals"]["states"]
-    rows = [("Whole archives", counts["archives"], "whole"), ("To send" if is_asked else "Sent", cost, "cost")]
+    rows = [
+        ("Whole archives", counts["archives"], "whole"),
+        ("To send" if is_asked else "Sent or pulled", cost, "cost"),
+    ]
     most = max(*(size for _name, size, _class in rows), 1)
     bars = [
         tag(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.airlift.registry.plugins.module_utils._fleet import DRIFT, HOST_STATES
+from ansible_collections.airlift.registry.plugins.module_utils._fleet_images import came
 from ansible_collections.airlift.registry.plugins.plugin_utils._fleet_charts import share_bar, stacked_bar
 from ansible_collections.airlift.registry.plugins.plugin_utils._fleet_words import (
     bytes_text,
@@ -27,7 +28,7 @@ _IN_PLACE = ("present", "loaded", "renamed")
 
 
 def tiles(document: Document) -> Html:
-    """The four figures that one wants first."""
+    """The figures that one wants first."""
     totals, states = document["totals"], document["totals"]["states"]
     good = sum(states.get(state, 0) for state in _GOOD)
     what = "as they should be" if document["kind"] == DRIFT else "with all images"
@@ -36,13 +37,15 @@ def tiles(document: Document) -> Html:
         counts = totals["bytes"]
         cost = counts["archives"] - counts["saved"]
         is_asked = document["kind"] == DRIFT or "pending" in states
-        found.append((bytes_text(cost), "to send" if is_asked else "sent"))
+        found.append((bytes_text(cost), "to send" if is_asked else "sent or pulled"))
         found.append(
             (
                 share_text(counts["saved"], counts["archives"]),
                 f"less than whole archives ({bytes_text(counts['archives'])})",
             )
         )
+    if totals["traffic"] and totals["traffic"]["wasted"]:
+        found.append((bytes_text(totals["traffic"]["wasted"]), "of all hosts came to nothing"))
     if totals["seconds"]:
         found.append((seconds_text(totals["seconds"]["median"]), "median time of a host"))
     return tag("ul", *(tag("li", tag("b", value), " ", tag("span", text)) for value, text in found), class_="tiles")
@@ -85,9 +88,9 @@ def hosts_table(document: Document) -> Html:
     is_asked = is_drift or "pending" in document["totals"]["states"]
     heads = [
         ("Host", "text", None), ("State", "number", None), ("Images there", "number", "wide"),
-        ("To send" if is_asked else "Sent", "number", None), ("Whole archives", "number", "wide"),
-        # Of drift no time is told.
-        *([] if is_drift else [("Time", "number", "wide time")]), ("Engine", "text", "wide"),
+        ("To send" if is_asked else "Brought", "number", None), ("Whole archives", "number", "wide"),
+        # Of drift no time is told, and nothing was sent.
+        *([] if is_drift else [("In vain", "number", "wide time"), ("Time", "number", "wide time")]), ("Engine", "text", "wide"),
     ]  # fmt: skip
     head = tag("tr", *(tag("th", text, scope="col", data_sort=sort, class_=class_) for text, sort, class_ in heads))
     rows = [_host_row(number, host, is_drift) for number, host in enumerate(document["hosts"])]
@@ -96,20 +99,26 @@ def hosts_table(document: Document) -> Html:
 
 def _host_row(number: int, host: Document, is_drift: bool) -> Html:
     counts, images = host["bytes"] or {}, host["images"]
-    archives, saved = counts.get("archives"), counts.get("saved")
+    archives, cost = counts.get("archives"), _cost(host["bytes"])
     there = sum(image["state"] in _IN_PLACE for image in images)
-    cost = None if archives is None or saved is None else archives - saved
     engine = " ".join(str((host["engine"] or {}).get(key) or "") for key in ("product", "version", "driver")).strip()
     cells = [
         tag("td", tag("span", class_=f"key {host['state']}"), state_label(host["state"]), data_value=HOST_STATES.index(host["state"])),
         _number_cell(f"{there} of {len(images)}" if images else "not known", there - len(images) if images else None, "number wide"),
         _number_cell(bytes_text(cost), cost, "number", *([share_bar(cost, archives)] if cost is not None and archives else [])),
         _number_cell(bytes_text(archives), archives, "number wide"),
-        *([] if is_drift else [_number_cell(seconds_text(host["seconds"]), host["seconds"], "number wide")]),
+        *([] if is_drift else [_number_cell(bytes_text(counts.get("wasted")), counts.get("wasted"), "number wide"), _number_cell(seconds_text(host["seconds"]), host["seconds"], "number wide")]),
         tag("td", engine or "not known", class_="wide" if engine else "wide none"),
     ]  # fmt: skip
     name = tag("th", name_of(host["host"]), scope="row")
     return tag("tr", name, *cells, data_host=number, data_state=host["state"])
+
+
+def _cost(counts: Document | None) -> int | None:
+    """What was brought to a host, or would be; None when that is not known."""
+    if counts is None or counts["saved"] is None:
+        return came(counts) if counts else None
+    return t.cast(int, counts["archives"] - counts["saved"])
 
 
 def _number_cell(text: str, value: float | None, class_: str, *more: Html) -> Html:

@@ -17,6 +17,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._transport_regist
 from ansible_collections.airlift.registry.plugins.plugin_utils._waves import sending_order
 
 _TELLING = 1024 * 1024  # bytes
+NO_TRAFFIC = {"bytes_sent": 0, "bytes_pulled": 0, "bytes_wasted": 0}
 
 
 @dataclass
@@ -41,6 +42,14 @@ class Trip:
     def survey(self, snapshot: t.Mapping[str, t.Any]) -> Survey:
         """Plan anew for what the host has now."""
         return self.plan({**snapshot, **self.doubts})
+
+    def traffic(self) -> dict[str, int]:
+        """Bytes so far, as they are reported."""
+        return {
+            "bytes_sent": self.sent,
+            "bytes_pulled": self.pulled.bytes,
+            "bytes_wasted": self.wasted + self.pulled.wasted,
+        }
 
     def link_speed(self) -> int:
         """Bytes per second so far, or 0 when too little was sent to tell."""

@@ -16,6 +16,7 @@ ASKED = answer(update())
 DONE = answer(update(), bytes_sent=70)
 COMPLETE = answer([image("app:2", "present", {SHARED: (900, "present")})])
 REFUSED = {"failed": True, "msg": "ship: no room", "reasons": [DISK]}
+FAILED_MIDWAY = {**REFUSED, "bytes_sent": 40, "bytes_pulled": 0, "bytes_wasted": 8}
 LOST = {"unreachable": True, "msg": "No route to host"}
 NEVER_BEGUN: dict[str, t.Any] = {
     "present": 0,
@@ -24,6 +25,9 @@ NEVER_BEGUN: dict[str, t.Any] = {
     "archives": 1000,
     "lacking": 70,
     "to_send": 70,
+    "sent": 0,
+    "pulled": 0,
+    "wasted": 0,
 }
 
 
@@ -62,9 +66,17 @@ def test_an_image_that_lacks_layers_is_incomplete() -> None:
     ("answers", "bytes_"),
     [
         pytest.param(Answers("ship", REFUSED), None, id="nothing known"),
-        pytest.param(Answers("ship", ASKED), {**NEVER_BEGUN, "sent": 0, "saved": 930}, id="only asked"),
+        pytest.param(Answers("ship", ASKED), {**NEVER_BEGUN, "saved": 930}, id="only asked"),
         pytest.param(Answers("ship", DONE, ASKED, is_begun=True), {**NEVER_BEGUN, "sent": 70, "saved": 930}, id="changed"),
-        pytest.param(Answers("ship", REFUSED, ASKED, is_begun=True), {**NEVER_BEGUN, "sent": None, "saved": None}, id="failed on the way"),
+        pytest.param(Answers("ship", LOST, ASKED, is_begun=True), {**NEVER_BEGUN, **dict.fromkeys(["sent", "pulled", "wasted", "saved"])}, id="ended without a word of it"),
+        pytest.param(
+            Answers("ship", FAILED_MIDWAY, ASKED, is_begun=True),
+            {**NEVER_BEGUN, "sent": 40, "wasted": 8, "saved": None}, id="failed on the way",
+        ),
+        pytest.param(
+            Answers("ship", {**DONE, "bytes_sent": 30, "bytes_pulled": 60, "bytes_wasted": 20}, ASKED, is_begun=True),
+            {**NEVER_BEGUN, "sent": 30, "pulled": 60, "wasted": 20, "saved": 910}, id="pulled in part",
+        ),
         pytest.param(
             Answers("ship", {**DONE, "bytes_sent": 1200}, ASKED, is_begun=True),
             {**NEVER_BEGUN, "sent": 1200, "saved": -200}, id="sent twice",
@@ -90,11 +102,13 @@ def test_totals_compare_only_what_is_known_on_both_sides() -> None:
         Answers("b", {**DONE, "seconds": 2}, ASKED, is_begun=True),
         Answers("c", REFUSED, ASKED, is_begun=True),
         Answers("d"),
+        Answers("e", FAILED_MIDWAY, ASKED, is_begun=True),
     ]
     totals = fleet_document(PRELOAD, answers, [])["totals"]
-    assert (totals["hosts"], totals["hosts_with_bytes"]) == (4, 2)
-    assert totals["states"] == {"unknown": 1, "failed": 1, "changed": 2}
+    assert (totals["hosts"], totals["hosts_with_bytes"]) == (5, 2)
+    assert totals["states"] == {"unknown": 1, "failed": 2, "changed": 2}
     assert (totals["bytes"]["archives"], totals["bytes"]["sent"], totals["bytes"]["saved"]) == (2000, 140, 1860)
+    assert totals["traffic"] == {"sent": 180, "pulled": 0, "wasted": 8}
     assert totals["seconds"] == {"least": 2, "median": 3, "most": 4}
 
 

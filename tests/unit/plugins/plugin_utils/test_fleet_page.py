@@ -110,6 +110,19 @@ def test_the_page_tells_all_without_its_script() -> None:
         assert words in page
 
 
+def test_what_came_to_nothing_is_told_for_each_host_and_in_all() -> None:
+    asked = answer(update(70_000))
+    failed = {"failed": True, "reasons": [DISK], "bytes_sent": 40_000, "bytes_pulled": 0, "bytes_wasted": 8_000}
+    page = page_of(
+        Answers("ship1", {**asked, "bytes_sent": 70_000, "bytes_wasted": 3_000}, asked, is_begun=True),
+        Answers("ship2", failed, asked, is_begun=True),
+    )
+    rows = {row[0]: row for row in (re.findall(r">([^<>]+)<", row) for row in re.findall(r"<tr[ >].*?</tr>", page)[1:])}
+    assert {"70 kB", "3 kB"} <= {*rows["ship1"]}
+    assert {"40 kB", "8 kB"} <= {*rows["ship2"]}
+    assert "11 kB" in re.findall(r"<ul class=\"tiles\".*?</ul>", page, re.DOTALL)[0]
+
+
 def test_the_same_document_makes_the_same_page() -> None:
     assert page_of(*large(20, 5)) == page_of(*large(20, 5))
 
