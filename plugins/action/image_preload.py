@@ -10,6 +10,7 @@ import copy
 import os
 import time
 import typing as t
+from functools import partial
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
@@ -33,12 +34,14 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._connection impor
 )
 from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
 from ansible_collections.airlift.registry.plugins.plugin_utils._doubts import doubt_of, warning_of
+from ansible_collections.airlift.registry.plugins.plugin_utils._events import Events
 from ansible_collections.airlift.registry.plugins.plugin_utils._loading import Loading
 from ansible_collections.airlift.registry.plugins.plugin_utils._outcome import told
 from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
 from ansible_collections.airlift.registry.plugins.plugin_utils._program import run_program
-from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress, is_wanted
+from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
 from ansible_collections.airlift.registry.plugins.plugin_utils._request import request_of
+from ansible_collections.airlift.registry.plugins.plugin_utils._screen import Board, Screen, is_wanted
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey, survey
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Transport
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_choice import PUSH, REGISTRY, Choice, choose
@@ -76,8 +79,12 @@ class ActionModule(ActionBase):
             return _failed(host, _NO_ASYNC)
         super().run(tmp, task_vars)
         result = self._outcome(host)
+        trip = self._under_way
         # What was sent counts, whatever became of it.
-        return {**result, **(self._under_way.traffic() if self._under_way else NO_TRAFFIC)}
+        result.update(trip.traffic() if trip else NO_TRAFFIC)
+        if trip:
+            trip.tell_end(result)
+        return result
 
     def _outcome(self, host: str) -> dict[str, t.Any]:
         try:
@@ -97,10 +104,12 @@ class ActionModule(ActionBase):
         of_run = RunDirectory(self._option("identity", ""))
         bundles = self._bundles(of_run)
         trip = self._under_way = self._trip(host, bundles, of_run)
+        trip.events.tell("start")
         snapshot = self._ask_host(None)
         found = trip.survey(snapshot)
         choice = choose(self._option("transport", "auto"), self._option("registry", ""), found.plan, snapshot)
         trip.warnings += [*self._judge(found), *choice.warnings]
+        trip.tell_plan(found.plan)
         plan, to_do = told(found.plan, found.plan, choice.pulled(found.plan)), _has_work(found)
         if to_do and not self._task.check_mode:
             plan = told(found.plan, self._change(trip, found, choice).plan, trip.pulled.images)
@@ -108,7 +117,7 @@ class ActionModule(ActionBase):
             **_result(plan, snapshot, bundles),
             "to_do": to_do,
             "transport_reason": choice.reason,
-            "warnings": [f"{host}: {text}" for text in [*trip.warnings, *trip.pulled.warnings]],
+            "warnings": [f"{host}: {text}" for text in trip.all_warnings()],
             "seconds": round(time.monotonic() - started, 2),
         }
 
@@ -129,7 +138,19 @@ class ActionModule(ActionBase):
             self._option("deltas", "auto"),
             int(self._option("link_speed", 0)) or int(self._option("bandwidth_limit", 0)),
         )
-        return Trip(host, lambda snapshot: survey(host, selected, snapshot, pool, platform, wish), pool)
+        events = "" if self._task.check_mode else self._option("events", "")
+        return Trip(
+            host,
+            lambda snapshot: survey(host, selected, snapshot, pool, platform, wish),
+            pool,
+            Events(on_controller(events) if events else "", host),
+            self._screen(host, of_run) if is_wanted(os.environ) else None,
+        )
+
+    def _screen(self, host: str, of_run: RunDirectory) -> Screen:
+        hosts = self._task_vars["ansible_play_hosts_all"]
+        board = Board(of_run.place(f"board-{self._task._uuid}"), hosts.index(host), len(hosts))
+        return Screen(lambda line: Display().display(line, stderr=True), board if len(hosts) > 1 else None)
 
     def _change(self, trip: Trip, found: Survey, choice: Choice) -> Survey:
         """Bring what the host lacks and carry out the plan; while the host says why that cannot be, plan anew. The plan that was carried out in the end."""
@@ -137,7 +158,7 @@ class ActionModule(ActionBase):
         while True:
             try:
                 found, rest = self._bring(trip, found, [self._transport(name, trip) for name in transports])
-                answer = self._load(rest, trip.link_speed())
+                answer = self._load(trip, rest, trip.link_speed())
             except ModuleFailed as error:
                 doubt = doubt_of(error.answer, error.plan)
                 if not doubt or doubt.keys() <= trip.doubts.keys():
@@ -156,6 +177,7 @@ class ActionModule(ActionBase):
         trip.doubts.update(doubt)
         found = trip.survey(snapshot)
         trip.warnings += [*self._judge(found), warning_of(doubt)]
+        trip.tell_plan(found.plan)
         return found
 
     def _bring(self, trip: Trip, found: Survey, transports: t.Sequence[Transport]) -> tuple[Survey, Survey]:
@@ -172,14 +194,16 @@ class ActionModule(ActionBase):
 
     def _carry(self, trip: Trip, found: Survey, transport: Transport) -> Survey:
         """Let a transport bring what it can, and the host load that meanwhile; what is left to load."""
-        loading = Loading(found, self._twin()._load_wave if trip.overlaps else None)
+        loading = Loading(found, partial(self._twin()._load_wave, trip) if trip.overlaps else None)
         cargo = trip.cargo(found, loading)
         total = sum(blob.size - blob.offset for blob in cargo.blobs)
         started = time.monotonic()
-        progress = Progress(trip.host, total, _show if is_wanted(os.environ) else _hide)
+        progress = Progress(trip.host, total, trip.see)
         try:
             transport.bring(cargo, progress)
         except Exception:
+            if trip.screen:
+                trip.screen.end(progress.sent)
             loading.wait()
             raise
         finally:
@@ -199,16 +223,18 @@ class ActionModule(ActionBase):
         twin._connection = another(self._connection)
         return twin
 
-    def _load_wave(self, found: Survey) -> None:
-        self._load(found, 0, is_last=False)
+    def _load_wave(self, trip: Trip, found: Survey) -> None:
+        self._load(trip, found, 0, is_last=False)
 
-    def _load(self, found: Survey, link_speed: int, is_last: bool = True) -> dict[str, t.Any]:
+    def _load(self, trip: Trip, found: Survey, link_speed: int, is_last: bool = True) -> dict[str, t.Any]:
         """Have the host carry out a plan for which all is there; its answer."""
         try:
-            return self._ask_host(request_of(found, link_speed, is_last))
+            answer = self._ask_host(request_of(found, link_speed, is_last))
         except ModuleFailed as error:
             error.plan = found.plan
             raise
+        trip.tell_proven(found.plan)
+        return answer
 
     def _judge(self, found: Survey) -> list[str]:
         """Raise Refused when anything stands against this host; what is only to be warned of."""
@@ -234,14 +260,6 @@ class ActionModule(ActionBase):
             self._connection.reset()
             raise
         return answer["rc"], answer["stdout"], answer["stderr"]
-
-
-def _show(line: str) -> None:
-    Display().display(line, stderr=True)
-
-
-def _hide(line: str) -> None:
-    """Nobody watches."""
 
 
 def _module_failed(host: str, answer: dict[str, t.Any]) -> dict[str, t.Any]:

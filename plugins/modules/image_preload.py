@@ -78,6 +78,13 @@ options:
       - The most bytes per second that are sent to one host. V(0) is no limit.
     type: int
     default: 0
+  events:
+    description:
+      - A file on the controller to which what happens is appended while it happens, one JSON object on each line. All hosts of a run may have the same
+        file. The guide on preloading has the format.
+      - In check mode nothing is written.
+    type: path
+    default: ""
   deltas:
     description:
       - Whether a layer may come as a delta from one that the host's engine has, when the bundle has such a delta. The engine gives the base out through its
@@ -480,6 +487,7 @@ def main() -> None:
             "transport": {"type": "str", "choices": ["auto", "push", "registry"], "default": "auto"},
             "registry": {"type": "str", "default": ""},
             "bandwidth_limit": {"type": "int", "default": 0},
+            "events": {"type": "path", "default": ""},
             "deltas": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
             "link_speed": {"type": "int", "default": 0},
             "staging_path": {"type": "path", "default": DEFAULT_PATH},

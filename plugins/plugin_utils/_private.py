@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""What the controller makes once for all hosts of a run: the plain bytes of encrypted bundles, and layers restored from deltas."""
+"""What the controller makes once for all hosts of a run: the plain bytes of encrypted bundles, layers restored from deltas, and how far each host is."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class RunDirectory:
         """Decrypt a bundle, once for all hosts."""
         return decrypted_once(medium, self._identity, self._private.path, run_program)
 
+    def place(self, name: str) -> str:
+        """The path of a file of this I(name) that all hosts share."""
+        return os.path.join(self._private.path, name)
+
     def restorer(self) -> Restorer:
         """Restores a layer once for all hosts."""
-        return Restorer(os.path.join(self._private.path, "restored"), run_program)
+        return Restorer(self.place("restored"), run_program)

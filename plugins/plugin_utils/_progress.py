@@ -3,21 +3,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""Progress of a transfer: bytes, rate and time left, on a terminal; silent in a pipe and under CI."""
+"""Progress of a transfer: bytes, rate and time left, for whoever wants to know, now and then."""
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
-_INTERVAL = 1.0  # seconds between two lines
+_INTERVAL = 1.0  # seconds between two readings
+
+
+class Reading(t.NamedTuple):
+    """How far a transfer to C(host) is: bytes, and C(seconds) since it began."""
+
+    host: str
+    sent: int
+    total: int
+    wasted: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second."""
+        return self.sent / self.seconds if self.seconds > 0 else 0.0
 
 
 class Progress:
-    """Counts the bytes that reach I(host) and says so, now and then, through I(show)."""
+    """Counts the bytes that reach I(host), and gives I(show) a reading now and then, and at the end."""
 
-    def __init__(self, host: str, total: int, show: t.Callable[[str], None]) -> None:
+    def __init__(self, host: str, total: int, show: t.Callable[[Reading], None]) -> None:
         self._host = host
         self._total = total
         self._show = show
@@ -30,33 +44,15 @@ class Progress:
         now = time.monotonic()
         if now - self._shown >= _INTERVAL or self.sent == self._total:
             self._shown = now
-            self._show(progress_line(self._host, self.sent, self._total, now - self._started))
+            self._show(Reading(self._host, self.sent, self._total, self.wasted, now - self._started))
 
     def waste(self, count: int) -> None:
         """I(count) bytes, at most, were sent and did not arrive."""
         self.wasted += count
 
 
-def progress_line(host: str, sent: int, total: int, seconds: float) -> str:
-    """One line for people: C(sent) of C(total) bytes after C(seconds)."""
-    rate = sent / seconds if seconds > 0 else 0.0
-    left = f"{(total - sent) / rate:.0f} s left" if rate and sent < total else "done" if sent >= total else "waiting"
+def progress_line(who: str, sent: int, total: int, rate: float) -> str:
+    """One line for people: C(sent) of C(total) bytes, at C(rate) bytes per second."""
+    left = "done" if sent >= total else f"{(total - sent) / rate:.0f} s left" if rate else "waiting"
     share = 100 * sent // total if total else 100
-    return f"{host}: {sent / 1e6:.1f} of {total / 1e6:.1f} MB ({share} %), {rate / 1e6:.1f} MB/s, {left}"
-
-
-def is_wanted(environment: t.Mapping[str, str]) -> bool:
-    """Whether somebody watches: Ansible's own process has a terminal, and this is no CI."""
-    return not environment.get("CI") and _has_terminal(os.getppid())
-
-
-def _has_terminal(pid: int) -> bool:
-    # A task runs in a worker whose own outputs are detached; its parent is the process that was started by hand.
-    try:
-        handle = os.open(f"/proc/{pid}/fd/2", os.O_WRONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.isatty(handle)
-    finally:
-        os.close(handle)
+    return f"{who}: {sent / 1e6:.1f} of {total / 1e6:.1f} MB ({share} %), {rate / 1e6:.1f} MB/s, {left}"

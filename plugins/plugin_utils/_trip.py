@@ -11,6 +11,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.airlift.registry.plugins.module_utils._pool import Pool
+from ansible_collections.airlift.registry.plugins.plugin_utils._events import Events
+from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Reading
+from ansible_collections.airlift.registry.plugins.plugin_utils._screen import Screen
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Arrivals, Blob, Cargo
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_registry import Pulled
@@ -25,12 +28,15 @@ class Trip:
     """What is under way to one host. C(sent) are bytes so far over Ansible's connection, in C(seconds), C(wasted) what was sent beside them and did not
     arrive, at most, C(pulled) is what came from a registry.
 
+    C(events) and C(screen) are told of it; C(proven) are the names of images that events have told of.
     C(doubts) is what went wrong in this run, as make_plan knows it from a snapshot; C(overlaps) says whether the host may load while bytes are under way.
     """
 
     host: str
     plan: t.Callable[[t.Mapping[str, t.Any]], Survey]
     pool: Pool
+    events: Events
+    screen: Screen | None
     warnings: list[str] = field(default_factory=list)
     sent: int = 0
     wasted: int = 0
@@ -38,10 +44,37 @@ class Trip:
     pulled: Pulled = field(default_factory=Pulled)
     doubts: dict[str, t.Any] = field(default_factory=dict)
     overlaps: bool = True
+    proven: set[str] = field(default_factory=set)
 
     def survey(self, snapshot: t.Mapping[str, t.Any]) -> Survey:
         """Plan anew for what the host has now."""
         return self.plan({**snapshot, **self.doubts})
+
+    def see(self, reading: Reading) -> None:
+        """Tell how far the sending is."""
+        self.events.tell_progress(reading)
+        if self.screen:
+            self.screen.show(reading)
+
+    def tell_plan(self, plan: t.Mapping[str, t.Any]) -> None:
+        """Tell what is to be done now."""
+        lacking = sum(blob["size"] - blob["offset"] for blob in plan["blobs"])
+        self.events.tell("plan", images=sum(image["action"] != "present" for image in plan["images"]), bytes=lacking)
+
+    def tell_proven(self, plan: t.Mapping[str, t.Any]) -> None:
+        """Tell which images of a plan that was carried out the engine has been proven to have, each once."""
+        for image in plan["images"]:
+            if image["action"] != "present" and image["name"] not in self.proven:
+                self.proven.add(image["name"])
+                self.events.tell("image", image=image["name"], id=image["id"])
+
+    def tell_end(self, result: t.Mapping[str, t.Any]) -> None:
+        """Tell how it ended, with I(result)."""
+        if result.get("failed") or result.get("unreachable"):
+            problem = result.get("problem") or result["msg"]
+            self.events.tell("error", problem=problem, next_step=result.get("next_step", ""), **self.traffic())
+        else:
+            self.events.tell("end", changed=result["changed"], seconds=result["seconds"], **self.traffic())
 
     def traffic(self) -> dict[str, int]:
         """Bytes so far, as they are reported."""
@@ -50,6 +83,10 @@ class Trip:
             "bytes_pulled": self.pulled.bytes,
             "bytes_wasted": self.wasted + self.pulled.wasted,
         }
+
+    def all_warnings(self) -> list[str]:
+        """What is to be said, whoever noticed it."""
+        return [*self.warnings, *self.pulled.warnings, *([self.events.problem] if self.events.problem else [])]
 
     def link_speed(self) -> int:
         """Bytes per second so far, or 0 when too little was sent to tell."""

@@ -240,6 +240,9 @@ def test_the_guide(lab: Lab, signer: Signer, tmp_path: Path) -> None:
     shutil.copy(signer.allowed_signers, tmp_path / "allowed_signers")
     bundles.make_bundle(tmp_path / "app.tar", signer, {APP: [images.layer("guide")]})
     said = [documents.run(command, tmp_path) for command in documents.commands(GUIDE)]
-    assert ["changed=1 " in text for text in said] == [True, True, False]
+    assert ["changed=1 " in text for text in said] == [True, True, False, False]
+    assert [line.split() for line in said[2].splitlines()] == [
+        [host, event] for host in HOSTS for event in ("start", "plan", "progress", "image", "end")
+    ]
     assert said[1].count("TASK [airlift.registry.preload : Preload | Send") == 2, "a batch for each host"
     assert list(lab.images("fleet1")) == list(lab.images("fleet2")) == ["app:1"]
