@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import typing as t
@@ -34,10 +35,13 @@ def by_host(report: dict[str, t.Any], key: str) -> dict[str, t.Any]:
     return {host["host"]: host[key] for host in report["hosts"]}
 
 
-def run(playbook: str, inventories: t.Sequence[Path], **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    playbook: str, inventories: t.Sequence[Path], settings: t.Mapping[str, str] | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a playbook with these I(settings) of Ansible's, as its environment has them."""
     options = [option for path in inventories for option in ("-i", str(path))]
-    command = ["ansible-playbook", *options, f"airlift.registry.{playbook}", "-e", json.dumps(variables)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ["ansible-playbook", *options, playbook, "-e", json.dumps(variables)]
+    return subprocess.run(command, env={**os.environ, **(settings or {})}, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -49,7 +53,10 @@ def down(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_preload_of_which_hosts_fail(lab: Lab, tiny: Path, signer: Signer, down: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_a_preload_of_which_hosts_fail(
+    lab: Lab, tiny: Path, signer: Signer, down: Path, tmp_path: Path, strategy: str
+) -> None:
     """One has its images, one's engine dies while it loads, and one is down."""
     for host in HOSTS:
         lab.wait_for_engine(host)
@@ -59,7 +66,7 @@ def test_a_preload_of_which_hosts_fail(lab: Lab, tiny: Path, signer: Signer, dow
             json.dumps({"all": {"hosts": {HOSTS[1]: {"preload_docker_host": barrier.address}}}})
         )
         said = run(
-            "preload", [lab.inventory, down, tmp_path / "gate.json"],
+            "airlift.registry.preload", [lab.inventory, down, tmp_path / "gate.json"], {"ANSIBLE_STRATEGY": strategy},
             preload_bundle=str(tiny), preload_allowed_signers=str(signer.allowed_signers), preload_on_refusal="skip",
             preload_report=str(tmp_path / "report"),
         )  # fmt: skip
@@ -83,13 +90,51 @@ def test_a_preload_of_which_hosts_fail(lab: Lab, tiny: Path, signer: Signer, dow
     assert {path.name for path in (tmp_path / "report").glob("fleet?.json")} == {"fleet1.json", "fleet2.json"}
 
 
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_no_host_is_changed_before_the_last_was_asked(
+    lab: Lab, tiny: Path, signer: Signer, down: Path, tmp_path: Path, strategy: str
+) -> None:
+    lab.clean(HOSTS[0])
+    said = run(
+        "airlift.registry.preload", [lab.inventory, down], {"ANSIBLE_STRATEGY": strategy},
+        preload_bundle=str(tiny), preload_allowed_signers=str(signer.allowed_signers),
+        preload_report=str(tmp_path / "report"),
+    )  # fmt: skip
+    assert (said.returncode, "1 of 3 hosts cannot take the images. No host was changed." in said.stdout) == (2, True)
+    assert lab.images(HOSTS[0]) == {}
+    states = by_host(reported(tmp_path / "report"), "state")
+    assert (states[HOSTS[0]], states["ship"]) == ("pending", "unreachable")
+
+
+def test_an_error_that_is_fatal_for_all_lets_them_finish(lab: Lab, tiny: Path, signer: Signer, tmp_path: Path) -> None:
+    """One host's engine dies while it loads; with any_errors_fatal the play ends there, and the report has what the other did."""
+    for host in HOSTS:
+        lab.wait_for_engine(host)
+        lab.clean(host)
+    after = "- {hosts: fleet, gather_facts: false, tasks: [{ansible.builtin.command: touch /run/went-on}]}"
+    (tmp_path / "play.yml").write_text(f"- import_playbook: airlift.registry.preload\n{after}\n")
+    with gate(lab, HOSTS[1], STEPS["load, begun"], command=KILL_ENGINE) as barrier:
+        (tmp_path / "gate.json").write_text(
+            json.dumps({"all": {"hosts": {HOSTS[1]: {"preload_docker_host": barrier.address}}}})
+        )
+        said = run(
+            str(tmp_path / "play.yml"), [lab.inventory, tmp_path / "gate.json"], {"ANSIBLE_ANY_ERRORS_FATAL": "true"},
+            preload_bundle=str(tiny), preload_allowed_signers=str(signer.allowed_signers),
+            preload_report=str(tmp_path / "report"),
+        )  # fmt: skip
+    lab.wait_for_engine(HOSTS[1])
+    assert said.returncode == 2, said.stdout
+    assert by_host(reported(tmp_path / "report"), "state") == {HOSTS[0]: "changed", HOSTS[1]: "failed"}
+    assert [lab.run(host, "test -e /run/went-on && echo yes", check=False) for host in HOSTS] == ["", ""]
+
+
 def test_a_host_lost_on_the_way_is_in_the_report(lab: Lab, tiny: Path, signer: Signer, tmp_path: Path) -> None:
     """Also when it is all that the play has left, and Ansible would end there."""
     lab.clean(HOSTS[1])
     cut = "iptables -I INPUT -p tcp --dport 22 -j REJECT --reject-with tcp-reset; touch /run/gate/go"
     with gate(lab, HOSTS[1], STEPS["verify"], command=cut) as barrier:
         said = run(
-            "preload", [lab.inventory],
+            "airlift.registry.preload", [lab.inventory],
             preload_hosts=HOSTS[1], preload_bundle=str(tiny), preload_allowed_signers=str(signer.allowed_signers),
             preload_report=str(tmp_path / "report"), preload_docker_host=barrier.address,
         )  # fmt: skip
@@ -115,7 +160,7 @@ def test_drift_is_told_and_left_as_it_is(
         "report_allowed_signers": str(signer.allowed_signers),
         "report_path": str(tmp_path / "drift"),
     }
-    said = run("report", [lab.inventory, down], **variables)
+    said = run("airlift.registry.report", [lab.inventory, down], **variables)
     assert said.returncode == 0, said.stdout
     assert [lab.look(host) for host in HOSTS] == before
     report = reported(tmp_path / "drift")
@@ -123,8 +168,13 @@ def test_drift_is_told_and_left_as_it_is(
     (image,) = by_host(report, "images")[HOSTS[1]]
     assert (image["state"], image["lacking"]) == ("different", by_host(report, "bytes")[HOSTS[1]]["lacking"])
     assert [extra["names"] for extra in by_host(report, "extra")[HOSTS[1]]] == [["docker.io/library/extra:1"]]
+    failing = run("airlift.registry.report", [lab.inventory], report_on_drift="fail", **variables)
+    assert (failing.returncode, "{'drifted': 1, 'matches': 1}" in failing.stdout) == (2, True), failing.stdout
+    alone = {**variables, "report_on_drift": "fail", "report_hosts": HOSTS[0]}
+    assert run("airlift.registry.report", [lab.inventory], **alone).returncode == 0
+    assert run("airlift.registry.report", [lab.inventory, down], **variables).returncode == 0
     files = {path.name: path.read_bytes() for path in (tmp_path / "drift").iterdir()}
-    again = run("report", [lab.inventory, down], **variables)
+    again = run("airlift.registry.report", [lab.inventory, down], **variables)
     assert {path.name: path.read_bytes() for path in (tmp_path / "drift").iterdir()} == files
     assert "changed=0" in again.stdout.partition("PLAY RECAP")[2].splitlines()[1]
 
