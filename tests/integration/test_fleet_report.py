@@ -36,7 +36,7 @@ def by_host(report: dict[str, t.Any], key: str) -> dict[str, t.Any]:
 
 
 def run(
-    playbook: str, inventories: t.Sequence[Path], settings: t.Mapping[str, str] | None = None, **variables: str
+    playbook: str, inventories: t.Sequence[Path], settings: t.Mapping[str, str] | None = None, /, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a playbook with these I(settings) of Ansible's, as its environment has them."""
     options = [option for path in inventories for option in ("-i", str(path))]
