@@ -118,9 +118,10 @@ def run(command: t.Sequence[str]) -> str:
 
 
 def _write_variables(site: Site) -> None:
-    users = [
-        {"name": name, "password": secrets.token_urlsafe(24), "access": access}
-        for name, access in (("publisher", "push"), ("fleet", "pull"))
+    users = [{"name": name, "password": secrets.token_urlsafe(24)} for name in ("publisher", "fleet")]
+    rules = [
+        {"users": ["publisher"], "repositories": ["**"], "allow": ["pull", "push"]},
+        {"users": ["fleet"], "repositories": ["**"], "allow": ["pull"]},
     ]
     variables = {
         "registry_fqdn": FQDN,
@@ -129,6 +130,7 @@ def _write_variables(site: Site) -> None:
         "registry_bundle": str(site.bundle("stack")),
         "registry_allowed_signers": str(site.allowed_signers),
         "registry_users": users,
+        "registry_rules": rules,
         "client_hosts_entry": True,
         "client_username": "fleet",
         "client_password": users[1]["password"],
