@@ -32,7 +32,11 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._connection impor
     lost_connection,
     no_answer,
 )
-from ansible_collections.airlift.registry.plugins.plugin_utils._controller import as_list, on_controller
+from ansible_collections.airlift.registry.plugins.plugin_utils._controller import (
+    as_list,
+    end_with_ansible,
+    on_controller,
+)
 from ansible_collections.airlift.registry.plugins.plugin_utils._doubts import doubt_of, warning_of
 from ansible_collections.airlift.registry.plugins.plugin_utils._events import Events
 from ansible_collections.airlift.registry.plugins.plugin_utils._loading import Loading
@@ -100,6 +104,7 @@ class ActionModule(ActionBase):
 
     def _preload(self, host: str) -> dict[str, t.Any]:
         started = time.monotonic()
+        end_with_ansible()
         keep_alive(self._connection)
         of_run = RunDirectory(self._option("identity", ""))
         bundles = self._bundles(of_run)

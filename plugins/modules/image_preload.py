@@ -316,6 +316,7 @@ from ansible_collections.airlift.registry.plugins.module_utils._engine_storage i
 from ansible_collections.airlift.registry.plugins.module_utils._errors import EngineError, HostError
 from ansible_collections.airlift.registry.plugins.module_utils._host_deltas import ability, restore_layers
 from ansible_collections.airlift.registry.plugins.module_utils._link_speed import note_link_speed, read_link_speed
+from ansible_collections.airlift.registry.plugins.module_utils._listener import end_when_nobody_listens
 from ansible_collections.airlift.registry.plugins.module_utils._module import (
     ENGINE_ARGUMENTS,
     IDENTITY_ARGUMENTS,
@@ -503,6 +504,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     request = module.params["_request"]
+    end_when_nobody_listens()
     run_module(module, lambda: Preloader(module).carry_out(request) if request else Preloader(module).snapshot())
 
 
