@@ -12,6 +12,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+MAX_BODY = 65536
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -19,6 +21,7 @@ class Answer:
 
     status: int
     headers: dict[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -50,4 +53,5 @@ class Registry:
             connection.putheader("Authorization", f"Basic {base64.b64encode(secret.encode()).decode()}")
         connection.endheaders()
         response = connection.getresponse()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()})
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, headers, response.read(MAX_BODY))

@@ -67,6 +67,7 @@ options:
 notes:
   - A store may refuse an upload of one empty part, as Garage does. The registry then cannot keep a blob of no bytes. No image has one (an empty layer is an
     archive, and the empty JSON of artifacts has two bytes), so this is a warning and RV(empty_blobs) is V(false).
+  - With C(empty_blobs=false) in C(registry_storage) the load balancers of this collection refuse such a blob with an error that says so.
 """
 
 EXAMPLES = r"""

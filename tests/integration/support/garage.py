@@ -33,7 +33,12 @@ rpc_secret = "{secret}"
 [s3_api]
 api_bind_addr = "127.0.0.1:{s3}"
 s3_region = "{region}"
+
+[admin]
+api_bind_addr = "127.0.0.1:{admin}"
+admin_token = "{token}"
 """
+ADMIN_TOKEN = "administrator"
 
 
 class Store(t.NamedTuple):
@@ -54,18 +59,39 @@ class Store(t.NamedTuple):
         )
 
 
+class Node(t.NamedTuple):
+    """A running Garage without a layout: its ID, HOST:PORT of its RPC, and the addresses of its S3 and its administration."""
+
+    node_id: str
+    rpc: str
+    s3: str
+    admin: str
+
+
 @contextmanager
-def garage_store(directory: Path) -> Iterator[Store]:
+def garage_node(directory: Path) -> Iterator[Node]:
     """Run Garage with its configuration in I(directory)."""
     image = lab("image", "garage").split()[1]
-    config, port = directory / "garage.toml", free_port()
-    config.write_text(CONFIG.format(rpc=free_port(), s3=port, secret=secrets.token_hex(32), region=REGION))
+    rpc, s3, admin = free_port(), free_port(), free_port()
+    config = directory / "garage.toml"
+    config.write_text(
+        CONFIG.format(rpc=rpc, s3=s3, admin=admin, secret=secrets.token_hex(32), region=REGION, token=ADMIN_TOKEN)
+    )
     subprocess.run(["docker", "rm", "--force", "--volumes", CONTAINER], check=False, capture_output=True)
     start(image, config)
     try:
-        yield furnish(f"http://127.0.0.1:{port}")
+        node = eventually(lambda: garage("node", "id", "--quiet", check=False), "the node").partition("@")[0]
+        eventually(lambda: node[:16] in garage("status", check=False), "the node's answer")
+        yield Node(node, f"127.0.0.1:{rpc}", f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{admin}")
     finally:
         subprocess.run(["docker", "rm", "--force", "--volumes", CONTAINER], check=True, capture_output=True)
+
+
+@contextmanager
+def garage_store(directory: Path) -> Iterator[Store]:
+    """The same with a layout, a bucket and a key."""
+    with garage_node(directory) as node:
+        yield furnish(node)
 
 
 def start(image: str, config: Path) -> None:
@@ -78,15 +104,13 @@ def start(image: str, config: Path) -> None:
     )  # fmt: skip
 
 
-def furnish(address: str) -> Store:
+def furnish(node: Node) -> Store:
     """Give the node a place in the layout, and make a bucket and a key for it."""
-    node = eventually(lambda: garage("node", "id", "--quiet", check=False), "the node").partition("@")[0]
-    eventually(lambda: node[:16] in garage("status", check=False), "the node's answer")
-    garage("layout", "assign", "--zone", "lab", "--capacity", "1G", node)
+    garage("layout", "assign", "--zone", "lab", "--capacity", "1G", node.node_id)
     garage("layout", "apply", "--version", "1")
     garage("bucket", "create", BUCKET)
     key = dict(line.split(":", 1) for line in garage("key", "create", "test").splitlines() if ":" in line)
-    store = Store(address, key["Key ID"].strip(), key["Secret key"].strip())
+    store = Store(node.s3, key["Key ID"].strip(), key["Secret key"].strip())
     garage("bucket", "allow", "--read", "--write", BUCKET, "--key", store.key_id)
     return store
 
