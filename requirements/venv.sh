@@ -29,6 +29,8 @@ install_packages() {
         exit 1
     fi
     echo "Installing $missing."
+    # As Debian has it, the tracker would listen on every address from then on.
+    case " $missing " in *" opentracker "*) [ ! -d /run/systemd/system ] || systemctl --quiet mask opentracker.service ;; esac
     export DEBIAN_FRONTEND=noninteractive
     apt-get -qq update
     # shellcheck disable=SC2086 # a list of names

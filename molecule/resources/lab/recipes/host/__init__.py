@@ -10,7 +10,7 @@ from pathlib import Path
 from ..recipe import Recipe
 
 HERE = Path(__file__).parent
-STACK = "docker.io docker-cli docker-compose keepalived nftables python3-yaml"
+STACK = "docker.io docker-cli docker-compose keepalived nftables python3-yaml aria2"
 # The client that tests look with; what a rootless engine needs; and a user's own services.
 PODMAN = "podman docker-cli crun uidmap passt dbus-user-session libpam-systemd"
 

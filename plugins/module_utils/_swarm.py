@@ -1,0 +1,146 @@
+# Copyright (c) 2026, The airlift.registry authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""A swarm: the hosts of a site get blobs from each other, by BitTorrent. Torrents are made by mktorrent(1), members are aria2(1), the
+tracker is opentracker.
+
+A torrent is one directory, C(blobs), whose files are named by the hexadecimal digests of the blobs. The pieces' SHA-1 keeps honest members
+going; what is believed are our own digests, of every blob that has arrived.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airlift.registry.plugins.module_utils._errors import HostError
+from ansible_collections.airlift.registry.plugins.module_utils._signature import Run
+
+NAME = "blobs"
+# Of 2^15 to 2^22 bytes, about this many pieces: with fewer, members wait for whole pieces before they can pass anything on (measured in docs).
+_PIECES = 1024
+_SMALLEST, _LARGEST = 15, 22
+
+_LISTED = re.compile(rf"^ *([0-9]+)\|(?:\./)?{NAME}/([0-9a-f]{{64}})$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One aria2: its directory, the address and the port that it listens on, and the most bytes per second each way (0: no limit)."""
+
+    directory: str
+    address: str
+    port: int
+    upload_limit: int
+    download_limit: int = 0
+
+    def command(self, torrent: str, indices: t.Sequence[int], hook: str = "") -> list[str]:
+        """The command that gets these files of a torrent, and gives to others what it has."""
+        return [
+            "aria2c",
+            "--no-conf",
+            "--disable-ipv6=" + ("false" if ":" in self.address else "true"),
+            f"--interface={self.address}",
+            f"--bt-external-ip={self.address}",
+            f"--listen-port={self.port}",
+            "--enable-dht=false",
+            "--enable-dht6=false",
+            "--bt-enable-lpd=false",
+            "--bt-max-peers=0",
+            "--bt-tracker-interval=5",
+            "--bt-request-peer-speed-limit=1024M",
+            "--seed-ratio=0",
+            "--check-integrity=true",
+            "--file-allocation=none",
+            "--summary-interval=0",
+            "--console-log-level=warn",
+            "--show-console-readout=false",
+            f"--max-overall-upload-limit={self.upload_limit}",
+            f"--max-overall-download-limit={self.download_limit}",
+            f"--dir={self.directory}",
+            f"--select-file={','.join(map(str, indices))}",
+            *([f"--on-bt-download-complete={hook}"] if hook else []),
+            torrent,
+        ]
+
+
+def tracker_command(directory: str, address: str, port: int, allowed: str) -> list[str]:
+    """A tracker that knows only the torrents whose info hashes the file I(allowed) in I(directory) lists."""
+    return [
+        "opentracker",
+        "-i",
+        address,
+        "-p",
+        str(port),
+        "-P",
+        str(port),
+        "-u",
+        "nobody",
+        "-d",
+        directory,
+        "-w",
+        allowed,
+    ]
+
+
+def piece_exponent(size: int) -> int:
+    """The piece length for I(size) bytes, as a power of two."""
+    return min(_LARGEST, max(_SMALLEST, (size // _PIECES).bit_length()))
+
+
+def make_torrent(content: str, path: str, announce: str, source: str, exponent: int, run: Run) -> None:
+    """Write the torrent of the directory I(content) to I(path). Torrents of another I(source) are other swarms, of the same files."""
+    command = ["mktorrent", "-d", "-n", NAME, "-l", str(exponent), "-s", source, "-a", announce, "-o", path, content]
+    _call(command, "make a torrent", run)
+
+
+@dataclass(frozen=True)
+class Torrent:
+    """What a torrent has: its info hash, and the index of each file by the digest of the blob."""
+
+    info_hash: str
+    indices: t.Mapping[str, int]
+
+
+def read_torrent(path: str, run: Run) -> Torrent:
+    """Look into a torrent; raises HostError when it is none."""
+    listing = _call(["aria2c", "--no-conf", "--show-files", path], "read a torrent", run)
+    return parse_listing(listing, path)
+
+
+def parse_listing(listing: str, path: str) -> Torrent:
+    """A torrent as C(aria2c --show-files) tells of it."""
+    info_hash = re.search(r"^Info Hash: ([0-9a-f]{40})$", listing, re.MULTILINE)
+    indices = {f"sha256:{digest}": int(index) for index, digest in _LISTED.findall(listing)}
+    if not info_hash or not indices:
+        raise HostError(f"{path} is no torrent of blobs", "Run this again; it is made anew.")
+    return Torrent(info_hash[1], indices)
+
+
+def size_on_disk(directory: str) -> int:
+    """The bytes that have arrived below a directory; files that are being filled have holes."""
+    return sum(bytes_of(os.path.join(place, name)) for place, _names, names in os.walk(directory) for name in names)
+
+
+def bytes_of(path: str) -> int:
+    """The bytes of a file that have arrived; none when there is no file."""
+    try:
+        return os.stat(path).st_blocks * 512
+    except FileNotFoundError:
+        return 0
+
+
+def _call(command: t.Sequence[str], what: str, run: Run) -> str:
+    code, out, err = run(command, None)
+    if code == 127:
+        raise HostError(
+            f"{command[0]} is missing, so this host cannot {what}",
+            f"Install the package {'aria2' if command[0] == 'aria2c' else command[0]}, or preload without the swarm.",
+        )
+    if code != 0:
+        raise HostError(f"{command[0]} could not {what}: {(err or out).strip()}", "Run this again.")
+    return out
