@@ -195,7 +195,7 @@ class ActionModule(ActionBase):
     def _transport(self, name: str, trip: Trip) -> Transport:
         if name == REGISTRY:
             return FromRegistry(self._option("registry", ""), self._ask_host, trip.pulled)
-        return Push(self._shell, int(self._option("bandwidth_limit", 0)))
+        return Push(self._shell, int(self._option("bandwidth_limit", 0)), self._twin()._shell)
 
     def _carry(self, trip: Trip, found: Survey, transport: Transport) -> Survey:
         """Let a transport bring what it can, and the host load that meanwhile; what is left to load."""

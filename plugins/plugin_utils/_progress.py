@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import typing as t
 
@@ -29,26 +30,29 @@ class Reading(t.NamedTuple):
 
 
 class Progress:
-    """Counts the bytes that reach I(host), and gives I(show) a reading now and then, and at the end."""
+    """Counts the bytes that reach I(host), from any thread, and gives I(show) a reading now and then, and at the end."""
 
     def __init__(self, host: str, total: int, show: t.Callable[[Reading], None]) -> None:
         self._host = host
         self._total = total
         self._show = show
+        self._lock = threading.Lock()
         self._started = self._shown = time.monotonic()
         self.sent = self.wasted = 0
 
     def advance(self, count: int) -> None:
         """I(count) more bytes have arrived."""
-        self.sent += count
-        now = time.monotonic()
-        if now - self._shown >= _INTERVAL or self.sent == self._total:
-            self._shown = now
-            self._show(Reading(self._host, self.sent, self._total, self.wasted, now - self._started))
+        with self._lock:
+            self.sent += count
+            now = time.monotonic()
+            if now - self._shown >= _INTERVAL or self.sent == self._total:
+                self._shown = now
+                self._show(Reading(self._host, self.sent, self._total, self.wasted, now - self._started))
 
     def waste(self, count: int) -> None:
         """I(count) bytes, at most, were sent and did not arrive."""
-        self.wasted += count
+        with self._lock:
+            self.wasted += count
 
 
 def progress_line(who: str, sent: int, total: int, rate: float) -> str:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import threading
 import time
 import typing as t
 from pathlib import Path
@@ -16,10 +18,11 @@ import pytest
 from ansible_collections.airlift.registry.plugins.module_utils import _layout
 from ansible_collections.airlift.registry.plugins.module_utils._errors import BundleError, HostError, TransportError
 from ansible_collections.airlift.registry.plugins.module_utils._oci import digest_of
-from ansible_collections.airlift.registry.plugins.plugin_utils import _transport_push
+from ansible_collections.airlift.registry.plugins.plugin_utils import _push_parts, _transport_push
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Progress
-from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Blob, Cargo
-from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push
+from ansible_collections.airlift.registry.plugins.plugin_utils._push_parts import Part, Parts
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Arrivals, Blob, Cargo
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push, _Lane
 
 PART = 1000
 CONTENT = bytes(range(256)) * 20  # 5,120 bytes: five parts and a bit
@@ -77,8 +80,10 @@ def nothing_wrong(_command: str, _data: bytes) -> Answer | None:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_transport_push, "PART", PART)
+    monkeypatch.setattr(_push_parts, "LEAST", PART)
+    monkeypatch.setattr(_push_parts, "MOST", PART)
     monkeypatch.setattr(_transport_push, "_PAUSE", 0.001)
+    monkeypatch.setattr(_transport_push, "_TURN", 3)
 
 
 @pytest.fixture
@@ -112,7 +117,7 @@ def test_sends_a_blob_in_parts(bundle: _layout.Files, staging: Path) -> None:
     progress = send(host, bundle, staging)
     assert staged(staging).read_bytes() == CONTENT
     assert progress.sent == host.received == len(CONTENT)
-    assert len(host.commands) == 2 + 6
+    assert len(host.commands) == 1 + 6
     assert staging.stat().st_mode & 0o777 == 0o700
     assert staged(staging).stat().st_mode & 0o777 == 0o600
 
@@ -229,7 +234,7 @@ def test_what_another_attempt_does_not_mend(
     with pytest.raises(HostError, match=problem) as error:
         send(host, bundle, staging)
     assert next_step in error.value.next_step
-    assert len(host.commands) == 2 + 2
+    assert len(host.commands) == 1 + 2
 
 
 def test_a_full_disk_is_known_in_every_language(bundle: _layout.Files, staging: Path) -> None:
@@ -279,3 +284,90 @@ def test_several_blobs_one_after_the_other(bundle: _layout.Files, staging: Path,
     Push(Host(cut_in_the_middle), 0).bring(cargo(blobs, staging), Progress("host1", 1, lambda _line: None))
     assert staged(staging).read_bytes() == CONTENT
     assert (staging / digest_of(other)[7:]).read_bytes() == other
+
+
+def both(host: Host, beside: Host, files: _layout.Files, staging: Path, arrivals: Arrivals | None = None) -> Progress:
+    """Send over two lanes."""
+    progress = Progress("host1", len(CONTENT), lambda _reading: None)
+    blobs = [Blob(DIGEST, len(CONTENT), 0, files)]
+    Push(host, 0, beside).bring(Cargo({}, blobs, str(staging), arrivals or Arrivals()), progress)
+    return progress
+
+
+def test_the_next_part_is_under_way_while_one_is_written(bundle: _layout.Files, staging: Path) -> None:
+    meeting = threading.Barrier(2)
+
+    def meet(_command: str, _data: bytes) -> None:
+        meeting.wait(30)
+
+    # It only gets on when both lanes have begun to send.
+    lanes = [Host(meet), Host(meet)]
+    progress = both(lanes[0], lanes[1], bundle, staging)
+    assert staged(staging).read_bytes() == CONTENT
+    assert progress.sent == sum(lane.received for lane in lanes) == len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param([cut_in_the_middle], [], id="one is cut"),
+        pytest.param([], [answer_lost], id="an answer is lost"),
+        pytest.param([cut_in_the_middle] * 2, [cut_in_the_middle] * 2, id="both are cut"),
+        pytest.param([unreachable] * 3, [unreachable] * 3, id="nobody gets through for a while"),
+    ],
+)
+def test_two_lanes_recover(bundle: _layout.Files, staging: Path, first: list[t.Any], second: list[t.Any]) -> None:
+    lanes = Host(*first), Host(*second)
+    progress = both(*lanes, bundle, staging)
+    assert staged(staging).read_bytes() == CONTENT
+    assert progress.sent == len(CONTENT)
+    assert sum(lane.received for lane in lanes) - len(CONTENT) == progress.wasted
+
+
+def test_a_lane_waits_as_long_as_the_other_gets_on(
+    bundle: _layout.Files, staging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first part comes so slowly that the command for the second gives up again and again."""
+    monkeypatch.setattr(_transport_push, "_TURN", 0)
+    blob = Blob(DIGEST, len(CONTENT), 0, bundle)
+    staging.mkdir(parents=True)
+    staged(staging).write_bytes(b"")
+    sizes = iter(range(100, PART + 1, 100))
+
+    def beside(command: str, data: bytes | None = None) -> Answer:
+        if command.endswith(shlex.quote(str(staged(staging)))) and not data:
+            staged(staging).write_bytes(CONTENT[: next(sizes)])
+        return sh(command, data)
+
+    lane = _Lane(beside, Parts([blob], 0), str(staging), Progress("host1", 1, lambda _reading: None), is_alone=False)
+    lane.send(Part(blob, PART, PART))
+    assert staged(staging).read_bytes() == CONTENT[: 2 * PART]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_one_lane_fails_with_ends_both(bundle: _layout.Files, staging: Path, is_first: bool) -> None:
+    full: list[t.Any] = [lambda _command, _data: (1, "", "No space left on device")]
+    lanes = Host(*full * is_first), Host(*full * (not is_first))
+    # What the other one waits for does not come.
+    with pytest.raises(HostError, match="disk of staging is full"):
+        both(*lanes, bundle, staging)
+
+
+def test_a_blob_has_arrived_when_all_its_parts_have(bundle: _layout.Files, staging: Path) -> None:
+    class Watching(Arrivals):
+        told: t.ClassVar[list[tuple[str, int]]] = []
+
+        def arrived(self, digest: str, size: int) -> None:
+            assert staged(staging).read_bytes() == CONTENT
+            self.told.append((digest, size))
+
+    both(Host(), Host(), bundle, staging, Watching())
+    assert Watching.told == [(DIGEST, len(CONTENT))]
+
+
+def test_a_limit_is_kept_by_one_lane(bundle: _layout.Files, staging: Path) -> None:
+    beside = Host()
+    Push(Host(), 10**9, beside).bring(
+        cargo([Blob(DIGEST, len(CONTENT), 0, bundle)], staging), Progress("host1", 1, lambda _reading: None)
+    )
+    assert (staged(staging).read_bytes(), beside.commands) == (CONTENT, [])
