@@ -55,6 +55,10 @@ class Lab:
         assert not check or done.returncode == 0, f"{host}: {command}\n{done.stdout}\n{done.stderr}"
         return done.stdout.strip()
 
+    def start(self, host: str, command: str) -> subprocess.Popen[bytes]:
+        """Begin to run a command on the host."""
+        return subprocess.Popen(["docker", "exec", f"airlift-{self.name}-{host}", "sh", "-c", command])
+
     def copy(self, host: str, source: str, target: str) -> None:
         """Bring a file onto the host."""
         with open(source, "rb") as stream:
