@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-# Four hosts, deployed twice, of which two die: six minutes on an idle machine. They run in make test-all.
+# Five hosts, deployed three times, of which three die: ten minutes. They run in make test-all.
 SLOW = ("garage",)
 MINUTES = 30
 # Of a scenario that fails, the end says why.
