@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-# Five hosts, deployed three times, of which three die: ten minutes. They run in make test-all.
-SLOW = ("garage",)
+# These run in make test-all. garage: five hosts, deployed three times, of which three die, ten minutes; single: two hosts, three minutes.
+SLOW = ("garage", "single")
 MINUTES = 30
 # Of a scenario that fails, the end says why.
 SHOWN_LINES = 150
