@@ -107,11 +107,19 @@ def _host_row(number: int, host: Document, is_drift: bool) -> Html:
         _number_cell(f"{there} of {len(images)}" if images else "not known", there - len(images) if images else None, "number wide"),
         _number_cell(bytes_text(cost), cost, "number", *([share_bar(cost, archives)] if cost is not None and archives else [])),
         _number_cell(bytes_text(archives), archives, "number wide"),
-        *([] if is_drift else [_number_cell(bytes_text(counts.get("wasted")), counts.get("wasted"), "number wide"), _number_cell(seconds_text(host["seconds"]), host["seconds"], "number wide")]),
+        *([] if is_drift else _cells_of_a_run(counts.get("wasted"), host["seconds"])),
         tag("td", engine or "not known", class_="wide" if engine else "wide none"),
     ]  # fmt: skip
     name = tag("th", name_of(host["host"]), scope="row")
     return tag("tr", name, *cells, data_host=number, data_state=host["state"])
+
+
+def _cells_of_a_run(wasted: int | None, seconds: float | None) -> list[Html]:
+    """What only a preload has, and no report on drift."""
+    return [
+        _number_cell(bytes_text(wasted), wasted, "number wide"),
+        _number_cell(seconds_text(seconds), seconds, "number wide"),
+    ]
 
 
 def _cost(counts: Document | None) -> int | None:
