@@ -57,8 +57,8 @@ def shape(lab: Lab, host: str) -> t.Iterator[t.Callable[[int], None]]:
         # Half a minute and more, each.
         pytest.param(1, 4, id="at 1 percent of 4 Mbit per second", marks=pytest.mark.slow),
         pytest.param(50, 1, id="half-way at 1 Mbit per second", marks=pytest.mark.slow),
+        pytest.param(99, 1, id="at 99 percent of 1 Mbit per second", marks=pytest.mark.slow),
         pytest.param(50, 4, id="half-way at 4 Mbit per second"),
-        pytest.param(99, 4, id="at 99 percent of 4 Mbit per second"),
     ],
 )
 def test_the_link_is_cut_and_comes_back(
@@ -77,9 +77,12 @@ def test_the_link_is_cut_and_comes_back(
     assert watcher.wait(60) == 0
     cut = int(lab.run(host, "cat /run/cut"))
     assert at <= cut
+    # Near the end all may have arrived before the link was gone: then nothing was sent in vain, and a link that is gone while the host verifies and loads
+    # ends the run, as docs/faults.md says.
+    is_near = percent == 99
     assert not result.get("failed"), result
-    assert not result.get("unreachable"), result
+    assert is_near or not result.get("unreachable"), result
     # No byte that had arrived was sent again, and what had not is told, from above.
     assert result["bytes_sent"] == result["bytes"]["send"]
-    assert 0 < result["bytes_wasted"] <= result["bytes_sent"]
+    assert (0 if is_near else 1) <= result["bytes_wasted"] <= result["bytes_sent"]
     assert_converges(lab, ansible, host, arguments)
