@@ -38,7 +38,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._controller impor
     on_controller,
 )
 from ansible_collections.airlift.registry.plugins.plugin_utils._doubts import doubt_of, warning_of
-from ansible_collections.airlift.registry.plugins.plugin_utils._events import Events
+from ansible_collections.airlift.registry.plugins.plugin_utils._events import NO_TRAFFIC, Events
 from ansible_collections.airlift.registry.plugins.plugin_utils._loading import Loading
 from ansible_collections.airlift.registry.plugins.plugin_utils._outcome import told
 from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
@@ -51,7 +51,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._transport import
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_choice import PUSH, REGISTRY, Choice, choose
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_registry import FromRegistry
-from ansible_collections.airlift.registry.plugins.plugin_utils._trip import NO_TRAFFIC, Trip
+from ansible_collections.airlift.registry.plugins.plugin_utils._trip import Trip
 
 _MODULE = "airlift.registry.image_preload"
 # Ansible would say this too, but not what to do.
@@ -82,17 +82,21 @@ class ActionModule(ActionBase):
         if self._task.async_val:
             return _failed(host, _NO_ASYNC)
         super().run(tmp, task_vars)
-        result = self._outcome(host)
-        trip = self._under_way
+        path = self._option("events", "")
+        try:
+            events = Events(on_controller(path) if path else "", host, self._task.check_mode)
+        except OSError as error:
+            return {**_failed(host, from_os_error(error)), **NO_TRAFFIC}
+        events.tell("start")
+        result = self._outcome(host, events)
         # What was sent counts, whatever became of it.
-        result.update(trip.traffic() if trip else NO_TRAFFIC)
-        if trip:
-            trip.tell_end(result)
+        result.update(self._under_way.traffic() if self._under_way else NO_TRAFFIC)
+        events.tell_end(result)
         return result
 
-    def _outcome(self, host: str) -> dict[str, t.Any]:
+    def _outcome(self, host: str, events: Events) -> dict[str, t.Any]:
         try:
-            return self._preload(host)
+            return self._preload(host, events)
         except ModuleFailed as error:
             return _module_failed(host, error.answer)
         except AnsibleConnectionFailure as error:
@@ -102,14 +106,13 @@ class ActionModule(ActionBase):
         except OSError as error:
             return _failed(host, from_os_error(error))
 
-    def _preload(self, host: str) -> dict[str, t.Any]:
+    def _preload(self, host: str, events: Events) -> dict[str, t.Any]:
         started = time.monotonic()
         end_with_ansible()
         keep_alive(self._connection)
         of_run = RunDirectory(self._option("identity", ""))
         bundles = self._bundles(of_run)
-        trip = self._under_way = self._trip(host, bundles, of_run)
-        trip.events.tell("start")
+        trip = self._under_way = self._trip(host, bundles, of_run, events)
         snapshot = self._ask_host(None)
         found = trip.survey(snapshot)
         choice = choose(self._option("transport", "auto"), self._option("registry", ""), found.plan, snapshot)
@@ -135,7 +138,7 @@ class ActionModule(ActionBase):
         paths = as_list(self._option("path", []))
         return [load_bundle(on_controller(path), signers, run_program, of_run.unlock) for path in paths]
 
-    def _trip(self, host: str, bundles: t.Sequence[Bundle], of_run: RunDirectory) -> Trip:
+    def _trip(self, host: str, bundles: t.Sequence[Bundle], of_run: RunDirectory, events: Events) -> Trip:
         selected = choose_images(bundles, as_list(self._option("images", [])))
         platform = parse_platform(self._option("platform", "")) if self._option("platform", "") else ""
         pool = Pool(bundles, of_run.restorer())
@@ -143,12 +146,11 @@ class ActionModule(ActionBase):
             self._option("deltas", "auto"),
             int(self._option("link_speed", 0)) or int(self._option("bandwidth_limit", 0)),
         )
-        events = "" if self._task.check_mode else self._option("events", "")
         return Trip(
             host,
             lambda snapshot: survey(host, selected, snapshot, pool, platform, wish),
             pool,
-            Events(on_controller(events) if events else "", host),
+            events,
             self._screen(host, of_run) if is_wanted(os.environ) else None,
         )
 

@@ -82,7 +82,7 @@ options:
     description:
       - A file on the controller to which what happens is appended while it happens, one JSON object on each line. All hosts of a run may have the same
         file. The guide on preloading has the format.
-      - In check mode nothing is written.
+      - Check mode is told of too; each line says which it is.
     type: path
     default: ""
   deltas:

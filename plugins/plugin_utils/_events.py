@@ -14,27 +14,29 @@ import typing as t
 
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Reading
 
+NO_TRAFFIC = {"bytes_sent": 0, "bytes_pulled": 0, "bytes_wasted": 0}
 _LONGEST = 1000  # characters of a text, so that a line is written at once
 
 
 class Events:
     """Of one I(host), appended to the file at I(path), to which the processes of other hosts write too; nothing when that is empty.
 
+    Each says whether this I(is_check), which changes nothing.
     C(problem) is why no more is written, if so: a full disk of the controller is no reason to leave a host without its images.
     """
 
-    def __init__(self, path: str, host: str) -> None:
-        self._host = host
+    def __init__(self, path: str, host: str, is_check: bool) -> None:
+        self._of_all = {"host": host, "check_mode": is_check}
         # To append is to write at the end at once, whoever else writes.
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) if path else None
         self.problem = ""
 
     def tell(self, event: str, **facts: t.Any) -> None:
-        """Write one line: the time in seconds since 1970 (UTC), the host, the I(event), and the I(facts)."""
+        """Write one line: the time in seconds since 1970 (UTC), the I(event), the host, whether this is check mode, and the I(facts)."""
         if self._file is None or self.problem:
             return
         known = {name: fact[:_LONGEST] if isinstance(fact, str) else fact for name, fact in facts.items()}
-        line = json.dumps({"time": round(time.time(), 3), "host": self._host, "event": event, **known})
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **self._of_all, **known})
         try:
             os.write(self._file, f"{line}\n".encode())
         except OSError as error:
@@ -44,3 +46,13 @@ class Events:
         """How far the sending is."""
         counts = {"sent": reading.sent, "bytes": reading.total, "wasted": reading.wasted}
         self.tell("progress", **counts, rate=round(reading.rate))
+
+    def tell_end(self, result: t.Mapping[str, t.Any]) -> None:
+        """How it ended, with I(result)."""
+        traffic = {name: result[name] for name in NO_TRAFFIC}
+        if result.get("failed") or result.get("unreachable"):
+            problem = result.get("problem") or result["msg"]
+            self.tell("error", problem=problem, next_step=result.get("next_step", ""), **traffic)
+        else:
+            to_do = result["to_do"] and self._of_all["check_mode"]
+            self.tell("end", changed=result["changed"], to_do=to_do, seconds=result["seconds"], **traffic)

@@ -20,7 +20,6 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._transport_regist
 from ansible_collections.airlift.registry.plugins.plugin_utils._waves import sending_order
 
 _TELLING = 1024 * 1024  # bytes
-NO_TRAFFIC = {"bytes_sent": 0, "bytes_pulled": 0, "bytes_wasted": 0}
 
 
 @dataclass
@@ -67,14 +66,6 @@ class Trip:
             if image["action"] != "present" and image["name"] not in self.proven:
                 self.proven.add(image["name"])
                 self.events.tell("image", image=image["name"], id=image["id"])
-
-    def tell_end(self, result: t.Mapping[str, t.Any]) -> None:
-        """Tell how it ended, with I(result)."""
-        if result.get("failed") or result.get("unreachable"):
-            problem = result.get("problem") or result["msg"]
-            self.events.tell("error", problem=problem, next_step=result.get("next_step", ""), **self.traffic())
-        else:
-            self.events.tell("end", changed=result["changed"], seconds=result["seconds"], **self.traffic())
 
     def traffic(self) -> dict[str, int]:
         """Bytes so far, as they are reported."""
