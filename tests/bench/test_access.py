@@ -73,7 +73,6 @@ def without(balancer: Balancer) -> t.Iterator[Balancer]:
 def _without_logins(balancer: Balancer, other: Balancer) -> str:
     text = (balancer.directory / "balancer/haproxy.cfg").read_text()
     text = re.sub(r"  # Who it is\..*?  http-request del-header Authorization\n", "", text, flags=re.DOTALL)
-    text = text.replace(" || is_upload", "")
     return text.replace(f":{balancer.port} ", f":{other.port} ").replace(
         f":{balancer.health_port}", f":{other.health_port}"
     )

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import json
 import socket
-import ssl
 import subprocess
-import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,38 +23,48 @@ from ansible_collections.airlift.registry.tests.integration.support.access impor
     ANYBODY,
     DIGEST,
     GUESSES,
+    LOGIN,
     MANIFEST,
     MINE,
     RULES,
     SECRET,
     THEIRS,
     USERS,
+    Load,
+    connect_h2,
     push,
+    smuggle,
     user,
-)  # fmt: skip
+)
 from ansible_collections.airlift.registry.tests.integration.support.access_cases import (
     FORGED,
     GAMES,
     HEADERS,
     INNER,
-    LOGIN,
     MOUNTS,
     RIGHTS,
     SMUGGLED,
     TRICKS,
     h2,
-)  # fmt: skip
+)
 from ansible_collections.airlift.registry.tests.integration.support.balancer import Answer, Balancer, balanced, basic
-from ansible_collections.airlift.registry.tests.integration.support.lab import eventually
+from ansible_collections.airlift.registry.tests.integration.support.lab import eventually, free_port
+
+# Of one address: more than the tests need that are not about it.
+AT_ONCE, RATE = 60, 3000
 
 
 @pytest.fixture(scope="module")
 def balancer(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Balancer]:
     labs.lab("image", "registry", "haproxy")
     rules = {"load_balancer_users": USERS, "load_balancer_rules": RULES + ANYBODY}
-    with balanced(
-        tmp_path_factory.mktemp("access"), "access", **rules, load_balancer_guesses_per_minute=GUESSES
-    ) as found:
+    limits = {
+        "load_balancer_guesses_per_minute": GUESSES,
+        "load_balancer_client_requests": AT_ONCE,
+        "load_balancer_client_rate": RATE,
+    }
+    statistics = {"load_balancer_stats_address": "127.0.0.1", "load_balancer_stats_port": free_port()}
+    with balanced(tmp_path_factory.mktemp("access"), "access", **rules, **limits, **statistics) as found:
         for repository in ("team-a/app", "team-b/app", "public/app", "shelf/app", "top"):
             push(found, repository)
         yield found
@@ -68,7 +77,8 @@ def forgiven(balancer: Balancer) -> None:
 
 
 def forgive(balancer: Balancer) -> None:
-    balancer.command("clear table clients")
+    """An entry cannot go while a request that has counted in it comes to its end."""
+    eventually(lambda: "used:0" in balancer.command("clear table clients; show table clients"), "a clean slate")
 
 
 @pytest.mark.parametrize(("name", "method", "path", "status"), RIGHTS)
@@ -89,6 +99,13 @@ def test_a_path_finds_no_way_around_a_right(balancer: Balancer, path: str, statu
 def test_a_header_changes_nothing(balancer: Balancer, headers: dict[str, str]) -> None:
     answer = balancer.ask("GET", "/v2/team-a/app/manifests/v1", "alice", b"", **headers)
     assert (answer.status, json.loads(answer.body)["annotations"]) == (200, {"of": "team-a/app"})
+
+
+def test_a_client_may_come_by_ipv6(balancer: Balancer) -> None:
+    plain = socket.create_connection(("::1", balancer.port), timeout=30)
+    with balancer.tls().wrap_socket(plain, server_hostname="localhost") as connection:
+        connection.sendall(f"GET {MINE} HTTP/1.1\r\nHost: localhost\r\n{LOGIN}\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 def test_where_to_go_on_is_not_for_the_client_to_say(balancer: Balancer) -> None:
@@ -132,31 +149,10 @@ def received(balancer: Balancer) -> dict[str, bytes]:
         return dict(zip(sent, pool.map(lambda each: smuggle(balancer, each), sent), strict=True))
 
 
-def smuggle(balancer: Balancer, sent: str) -> bytes:
-    end = f"\r\n\r\nGET {MINE} HTTP/1.1\r\nHost: localhost\r\n{LOGIN}Connection: close\r\n\r\n"
-    received = b""
-    with balancer.connect() as connection, contextlib.suppress(TimeoutError, ssl.SSLError, ConnectionError):
-        connection.settimeout(3)
-        connection.sendall((sent + end).encode())
-        while chunk := connection.recv(65536):
-            received += chunk
-    return received
-
-
 @pytest.mark.parametrize("sent", SMUGGLED)
 def test_nothing_is_smuggled(received: dict[str, bytes], sent: str) -> None:
     assert received[sent].startswith(b"HTTP/1.1 ") or not received[sent]
     assert b'"of": "team-b/app"' not in received[sent]
-
-
-def connect_h2(balancer: Balancer) -> ssl.SSLSocket:
-    context = balancer.tls()
-    context.set_alpn_protocols(["h2"])
-    connection = context.wrap_socket(
-        socket.create_connection(("127.0.0.1", balancer.port), timeout=5), server_hostname="localhost"
-    )
-    assert connection.selected_alpn_protocol() == "h2"
-    return connection
 
 
 @pytest.mark.parametrize("fields", GAMES)
@@ -238,6 +234,36 @@ def test_guessing_is_slowed_and_disturbs_no_login_that_was_right(balancer: Balan
     assert balancer.ask("GET", "/v2/", "auditor2").status == 401
 
 
+def test_requests_at_the_same_time_are_limited(balancer: Balancer) -> None:
+    """Uploads that are begun and say nothing more."""
+    slow = f"POST /v2/team-a/slow/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\n{LOGIN}Content-Length: 9\r\n\r\n"
+    with contextlib.ExitStack() as opened:
+        for _each in range(AT_ONCE):
+            opened.enter_context(connection := balancer.connect())
+            connection.sendall(slow.encode())
+        eventually(lambda: balancer.ask("GET", MINE, "alice").status == 429, "the limit")
+    eventually(lambda: balancer.ask("GET", MINE, "alice").status == 200, "the end of the limit")
+
+
+def test_requests_lately_are_limited(balancer: Balancer) -> None:
+    balancer.command(f"set table clients key ::ffff:127.0.0.1 data.http_req_rate {RATE + 1000}")
+    answer = balancer.ask("GET", MINE, "alice")
+    assert (answer.status, answer.headers["retry-after"]) == (429, "10")
+    forgive(balancer)
+    assert balancer.ask("GET", MINE, "alice").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/", 200), ("GET", "/metrics", 200), ("POST", "/", 405), ("GET", "/x", 404)]
+)
+def test_statistics_are_to_be_read(balancer: Balancer, method: str, path: str, status: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", balancer.variables["load_balancer_stats_port"], timeout=30)
+    with contextlib.closing(connection):
+        connection.request(method, path)
+        answer = connection.getresponse()
+        assert (answer.status, b"haproxy" in answer.read().lower()) == (status, status == 200)
+
+
 def test_secrets_are_for_root_only_and_no_password_is_among_them(balancer: Balancer) -> None:
     files = [path for path in (balancer.directory / "balancer").iterdir() if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
@@ -245,31 +271,17 @@ def test_secrets_are_for_root_only_and_no_password_is_among_them(balancer: Balan
     assert [each["name"] for each in USERS if each["password"].encode() in text] == []
 
 
-class Load(threading.Thread):
-    """Asks on a connection that is kept and on new ones, as somebody whose password does not change; the plays beside it want the processor too."""
-
-    def __init__(self, balancer: Balancer) -> None:
-        super().__init__()
-        self._balancer, self.over, self.statuses = balancer, threading.Event(), list[int | str]()
-
-    def run(self) -> None:
-        kept = self._balancer.keep()
-        while not self.over.wait(0.03):
-            for ask in (self._balancer.ask, kept.ask):
-                try:
-                    self.statuses.append(ask("GET", THEIRS, "bob").status)
-                except OSError as error:
-                    self.statuses.append(repr(error))
-
-
 def test_a_password_changes_with_no_lost_request(balancer: Balancer) -> None:
-    """And who is no more is out, also with a token."""
+    """And the certificate with it; who is no more is out, also with a token."""
+    with balancer.connect() as connection:
+        before = (connection.getpeercert() or {})["serialNumber"]
     old, gone = token(balancer, "alice"), token(balancer, "stranger")
     assert with_token(balancer, gone, "/v2/").status == 200
     crypt = subprocess.run(
         ["openssl", "passwd", "-6", "new"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()
     users = [user("bob", groups=["b"]), {"name": "alice", "groups": ["a"], "password_hash": crypt}]
+    (balancer.certificates / "server.crt").unlink()
     load = Load(balancer)
     load.start()
     try:
@@ -281,8 +293,23 @@ def test_a_password_changes_with_no_lost_request(balancer: Balancer) -> None:
     finally:
         load.over.set()
         load.join()
+    with balancer.connect() as connection:
+        assert (connection.getpeercert() or {})["serialNumber"] != before
     assert set(load.statuses) == {200}
     assert len(load.statuses) > 100
+
+
+def test_the_key_of_the_authority_is_encrypted_and_not_replaced(balancer: Balancer) -> None:
+    key, certificate = (balancer.certificates / name for name in ("ca.key", "server.crt"))
+    before, kept = key.read_bytes(), certificate.read_bytes()
+    assert b"ENCRYPTED" in before
+    certificate.unlink()
+    right = balancer.variables["certificates_passphrase"]
+    with pytest.raises(AssertionError, match="ca.key cannot be used with certificates_passphrase"):
+        balancer.write(certificates_passphrase="another one")
+    balancer.variables["certificates_passphrase"] = right
+    certificate.write_bytes(kept)
+    assert key.read_bytes() == before
 
 
 def test_preflight_says_what_is_wrong_with_users_and_rules(balancer: Balancer) -> None:

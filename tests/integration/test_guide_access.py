@@ -21,7 +21,7 @@ from ansible_collections.airlift.registry.tests.integration.support.lab import R
 
 GUIDE = (ROOT / "docs/guides/access-control.md").read_text()
 CRYPT, AS_ALICE, AS_NOBODY = documents.commands(GUIDE)
-(INVENTORY,) = documents.blocks(GUIDE, "yaml")
+INVENTORY, TOKEN_SERVER = documents.blocks(GUIDE, "yaml")
 UPLOAD = "/v2/{}/blobs/uploads/"
 TAGS = "/v2/{}/tags/list"
 MANIFEST = "/v2/{}/manifests/v1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import ssl
 import stat
@@ -67,10 +68,15 @@ def holders(hosts: dict[str, Host], address: str, names: tuple[str, ...] = REGIS
     """Which hosts have the address now."""
     found = []
     for name in names:
-        links = json.loads(hosts[name].check_output("ip -json -4 address show"))
+        links = json.loads(hosts[name].check_output("ip -json address show"))
         if any(entry["local"] == address for link in links for entry in link["addr_info"]):
             found.append(name)
     return found
+
+
+def further(registry: Registry) -> list[str]:
+    """The addresses that move with the virtual IP, as variables.yml has them."""
+    return [re.sub("250$", "251", registry.address), "fd00:a1:f7::250"]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +102,15 @@ def test_every_balancer_serves_tls_by_our_authority(addresses: dict[str, str], r
 
 def test_the_virtual_ip_is_on_exactly_one_host(hosts: dict[str, Host], registry: Registry) -> None:
     assert len(holders(hosts, registry.address)) == 1
+
+
+def test_further_addresses_are_where_the_virtual_ip_is(hosts: dict[str, Host], registry: Registry) -> None:
+    holder = holders(hosts, registry.address)
+    for address in further(registry):
+        assert holders(hosts, address) == holder
+        host = f"[{address}]" if ":" in address else address
+        asked = f"curl --silent --insecure --output /dev/null --write-out '%{{http_code}}' https://{host}/v2/"
+        assert hosts[holder[0]].check_output(asked) == "401"
 
 
 def test_nobody_is_asked_who_they_are(registry: Registry) -> None:
@@ -244,7 +259,8 @@ def test_pulls_go_on_when_the_host_that_holds_the_address_dies(
     assert pulls.problems[begun:] == [""] * (PULLS - begun)
     assert len([problem for problem in pulls.problems if problem]) <= 1
     assert watch.longest_gap < CLIENT_RETRY
-    assert holders(hosts, registry.address, (survivor,)) == [survivor]
+    for address in (registry.address, *further(registry)):
+        assert holders(hosts, address, (survivor,)) == [survivor]
 
     # Back again it serves, and does not take the address from the one that serves it well.
     subprocess.run(["docker", "start", LAB_HOST.format(holder)], check=True, capture_output=True)

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import socket
+import ssl
+import threading
 import typing as t
 
-from ansible_collections.airlift.registry.tests.integration.support.balancer import Balancer, password_of
+from ansible_collections.airlift.registry.tests.integration.support.balancer import Balancer, basic, password_of
 
 # Docker's kind, because Distribution gives it to who does not say what he accepts: so none of the tricks fails for want of a header.
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -46,6 +50,7 @@ RULES = [
 # What alice may not read, and what she may.
 THEIRS = "/v2/team-b/app/manifests/v1"
 MINE = "/v2/team-a/app/manifests/v1"
+LOGIN = f"Authorization: {basic('alice')}\r\n"
 ANYBODY = [{"anonymous": True, "repositories": ["public/**"], "allow": ["pull"]}]
 
 
@@ -73,3 +78,43 @@ def index(balancer: Balancer, repository: str, name: str) -> None:
     content = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": []}).encode()
     put = balancer.ask("PUT", f"/v2/{repository}/manifests/v1", name, content, Content_Type=kind)
     assert put.status == 201, put
+
+
+def smuggle(balancer: Balancer, sent: str) -> bytes:
+    """What comes back for bytes that are followed by an honest request, which ends the connection."""
+    end = f"\r\n\r\nGET {MINE} HTTP/1.1\r\nHost: localhost\r\n{LOGIN}Connection: close\r\n\r\n"
+    received = b""
+    with balancer.connect() as connection, contextlib.suppress(TimeoutError, ssl.SSLError, ConnectionError):
+        connection.settimeout(3)
+        connection.sendall((sent + end).encode())
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def connect_h2(balancer: Balancer) -> ssl.SSLSocket:
+    """A connection that has agreed on HTTP/2."""
+    context = balancer.tls()
+    context.set_alpn_protocols(["h2"])
+    connection = context.wrap_socket(
+        socket.create_connection(("127.0.0.1", balancer.port), timeout=5), server_hostname="localhost"
+    )
+    assert connection.selected_alpn_protocol() == "h2"
+    return connection
+
+
+class Load(threading.Thread):
+    """Asks on a connection that is kept and on new ones, as somebody whose password does not change; the plays beside it want the processor too."""
+
+    def __init__(self, balancer: Balancer) -> None:
+        super().__init__()
+        self._balancer, self.over, self.statuses = balancer, threading.Event(), list[int | str]()
+
+    def run(self) -> None:
+        kept = self._balancer.keep()
+        while not self.over.wait(0.03):
+            for ask in (self._balancer.ask, kept.ask):
+                try:
+                    self.statuses.append(ask("GET", THEIRS, "bob").status)
+                except OSError as error:
+                    self.statuses.append(repr(error))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.airlift.registry.tests.integration.support.access import DIGEST, MINE, THEIRS
+from ansible_collections.airlift.registry.tests.integration.support.access import DIGEST, LOGIN, MINE, THEIRS
 from ansible_collections.airlift.registry.tests.integration.support.balancer import basic
 
 # Who, what, where, and how it is answered. 404 of the registry itself is an answer to somebody who may ask.
@@ -126,7 +126,6 @@ MOUNTS = [
 
 
 INNER = f"GET {THEIRS} HTTP/1.1\r\nHost: localhost\r\nX: "
-LOGIN = f"Authorization: {basic('alice')}\r\n"
 
 
 def post(headers: str, body: str) -> str:

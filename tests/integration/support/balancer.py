@@ -10,6 +10,7 @@ import base64
 import http.client
 import json
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -19,17 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, eventually, free_port
+from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, ROOT, eventually, free_port
 
 IMAGES = {"haproxy": "airlift-lab/haproxy:3.0", "registry": "airlift-lab/registry:3.1.2"}
-REGISTRY = """version: 0.1
-storage: {{filesystem: {{rootdirectory: /var/lib/registry/data}}, delete: {{enabled: true}}}}
-http:
-  addr: 127.0.0.1:{port}
-  secret: a secret of the registries
-  tls: {{certificate: /certs/node-localhost.crt, key: /certs/node-localhost.key, clientcas: [/certs/ca.crt], minimumtls: tls1.2}}
-health: {{storagedriver: {{enabled: true, interval: 200ms, threshold: 2}}}}
-"""
+# What the registry finds in its directory, of the certificates.
+REGISTRY_FILES = {"node-localhost.crt": "node.crt", "node-localhost.key": "node.key", "ca.crt": "client-ca.crt"}
 
 
 @dataclass(frozen=True)
@@ -81,13 +76,15 @@ class Balancer:
         return self.directory / "certificates"
 
     def write(self, **variables: t.Any) -> str:
-        """Write the configuration as the role does, with other variables than before; what Ansible said. The certificates are made the first time."""
+        """Write the configuration as the role does, with other variables than before; what Ansible said. Certificates that are missing are made."""
         self.variables.update(variables)
         (self.directory / "vars.json").write_text(json.dumps(self.variables))
-        roles = [("load_balancer", "prepare")]
-        if not self.certificates.exists():
-            roles.insert(0, ("certificates", "main"))
-        (self.directory / "play.yml").write_text(json.dumps([_play(roles)]))
+        tasks = [_role("load_balancer", "prepare")]
+        if not (self.certificates / "server.crt").exists():
+            tasks.insert(0, _role("certificates", "main"))
+        if not (self.directory / "registry/config.yml").exists():
+            tasks.append(_registry(self.directory))
+        (self.directory / "play.yml").write_text(json.dumps([_play(tasks)]))
         said = subprocess.run(
             ["ansible-playbook", "--inventory", "localhost,", "--extra-vars", f"@{self.directory}/vars.json", self.directory / "play.yml"],
             env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False,
@@ -151,18 +148,27 @@ def password_of(user: str) -> str:
     return f"{user[::-1]}-the-password"
 
 
-def _play(roles: t.Sequence[tuple[str, str]]) -> dict[str, t.Any]:
-    """Entry points of roles, for this machine alone."""
+def _play(tasks: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """For this machine alone."""
     return {
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": True,
         "gather_subset": ["!all", "!min", "network"],
         "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
-        "tasks": [
-            {"ansible.builtin.import_role": {"name": f"airlift.registry.{role}", "tasks_from": tasks}}
-            for role, tasks in roles
-        ],
+        "tasks": tasks,
+    }
+
+
+def _role(name: str, entry_point: str) -> dict[str, t.Any]:
+    return {"ansible.builtin.import_role": {"name": f"airlift.registry.{name}", "tasks_from": entry_point}}
+
+
+def _registry(directory: Path) -> dict[str, t.Any]:
+    """The registry's configuration, of its role's template."""
+    template = ROOT / "roles/registry/templates/config.yml.j2"
+    return {
+        "ansible.builtin.template": {"src": str(template), "dest": f"{directory}/registry/config.yml", "mode": "0600"}
     }
 
 
@@ -173,15 +179,15 @@ def balanced(directory: Path, name: str, **variables: t.Any) -> t.Iterator[Balan
     found = Balancer(
         directory, _variables(directory, port, health_port, registry_port), port, health_port, f"airlift-{NAME}-{name}"
     )
+    (directory / "registry").mkdir()
     found.write(**variables)
-    (directory / "registry.yml").write_text(REGISTRY.format(port=registry_port))
+    for source, name in REGISTRY_FILES.items():
+        shutil.copy(found.certificates / source, directory / "registry" / name)
+    if found.variables["registry_token"]:
+        shutil.copy(found.variables["registry_token"]["certificates"], directory / "registry/token.crt")
     registry = f"{found.container}-registry"
     try:
-        _run(
-            registry,
-            IMAGES["registry"],
-            [f"{directory}/registry.yml:/etc/distribution/config.yml:ro", f"{found.certificates}:/certs:ro"],
-        )
+        _run(registry, IMAGES["registry"], [f"{directory}/registry:/etc/distribution:ro"])
         place = directory / "balancer"
         (directory / "run").mkdir(exist_ok=True)
         _run(
@@ -215,6 +221,7 @@ def _variables(directory: Path, port: int, health_port: int, registry_port: int)
     ).stdout.strip()  # fmt: skip
     return {
         "certificates_path": str(certificates),
+        "certificates_passphrase": "a passphrase of the authority",
         "certificates_fqdn": "localhost",
         "certificates_addresses": ["127.0.0.1"],
         "certificates_nodes": [node],
@@ -226,11 +233,21 @@ def _variables(directory: Path, port: int, health_port: int, registry_port: int)
         "load_balancer_certificate": str(certificates / "server.crt"),
         "load_balancer_key": str(certificates / "server.key"),
         "load_balancer_nodes": [node],
+        "registry_port": registry_port,
+        "registry_debug_port": free_port(),
+        "registry_address": "127.0.0.1",
+        "registry_nodes": ["localhost"],
+        "registry_storage": {"type": "filesystem", "path": "/var/lib/registry"},
+        "registry_http_secret": "a secret of the registries",
+        "registry_log_level": "info",
+        "registry_drain_seconds": 1,
+        "registry_token": {},
         "load_balancer_registry_port": registry_port,
         "load_balancer_registry_ca": str(certificates / "ca.crt"),
         "load_balancer_registry_certificate": str(certificates / "load-balancer.crt"),
         "load_balancer_registry_key": str(certificates / "load-balancer.key"),
         "load_balancer_salt": "a salt of sixteen letters or more",
         "load_balancer_virtual_ip": "127.0.0.2",
+        "load_balancer_more_virtual_ips": ["::1"],
         "load_balancer_interface": "lo",
     }
