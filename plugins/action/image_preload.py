@@ -38,7 +38,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._controller impor
     on_controller,
 )
 from ansible_collections.airlift.registry.plugins.plugin_utils._doubts import doubt_of, warning_of
-from ansible_collections.airlift.registry.plugins.plugin_utils._events import NO_TRAFFIC, Events
+from ansible_collections.airlift.registry.plugins.plugin_utils._events import Events
 from ansible_collections.airlift.registry.plugins.plugin_utils._loading import Loading
 from ansible_collections.airlift.registry.plugins.plugin_utils._outcome import told
 from ansible_collections.airlift.registry.plugins.plugin_utils._private import RunDirectory
@@ -51,6 +51,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._transport import
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_choice import PUSH, REGISTRY, Choice, choose
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_push import Push
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_registry import FromRegistry
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_swarm import Brought
 from ansible_collections.airlift.registry.plugins.plugin_utils._trip import Trip
 
 _MODULE = "airlift.registry.image_preload"
@@ -86,11 +87,11 @@ class ActionModule(ActionBase):
         try:
             events = Events(on_controller(path) if path else "", host, self._task.check_mode)
         except OSError as error:
-            return {**_failed(host, from_os_error(error)), **NO_TRAFFIC}
+            return {**_failed(host, from_os_error(error)), **self._brought().traffic()}
         events.tell("start")
         result = self._outcome(host, events)
         # What was sent counts, whatever became of it.
-        result.update(self._under_way.traffic() if self._under_way else NO_TRAFFIC)
+        result.update(self._under_way.traffic() if self._under_way else self._brought().traffic())
         events.tell_end(result)
         return result
 
@@ -122,9 +123,8 @@ class ActionModule(ActionBase):
         if to_do and not self._task.check_mode:
             plan = told(found.plan, self._change(trip, found, choice).plan, trip.pulled.images)
         return {
-            **_result(plan, snapshot, bundles),
+            **trip.brought.told({**_result(plan, snapshot, bundles), "transport_reason": choice.reason}),
             "to_do": to_do,
-            "transport_reason": choice.reason,
             "warnings": [f"{host}: {text}" for text in trip.all_warnings()],
             "seconds": round(time.monotonic() - started, 2),
         }
@@ -132,6 +132,9 @@ class ActionModule(ActionBase):
     def _option(self, name: str, default: t.Any) -> t.Any:
         """An option of the task, which no module has looked at yet."""
         return self._task.args.get(name) or default
+
+    def _brought(self) -> Brought:
+        return Brought.of(self._option("swarm", {}))
 
     def _bundles(self, of_run: RunDirectory) -> list[Bundle]:
         signers = on_controller(self._option("allowed_signers", ""))
@@ -152,6 +155,7 @@ class ActionModule(ActionBase):
             pool,
             events,
             self._screen(host, of_run) if is_wanted(os.environ) else None,
+            self._brought(),
         )
 
     def _screen(self, host: str, of_run: RunDirectory) -> Screen:

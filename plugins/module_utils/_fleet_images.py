@@ -13,7 +13,7 @@ Answer = t.Mapping[str, t.Any]
 
 # What needs a hand comes first, what is as it should be last.
 IMAGE_STATES = ("unproven", "missing", "incomplete", "different", "loaded", "renamed", "present")
-TRAFFIC = ("sent", "pulled", "wasted")
+TRAFFIC = ("sent", "pulled", "swarm", "wasted")
 _DONE = {"load": "loaded", "retag": "renamed", "present": "present"}
 
 
@@ -47,10 +47,10 @@ def byte_counts(plan: Answer, result: Answer, is_begun: bool) -> dict[str, t.Any
     """Bytes of compressed layers, each layer once; None when nothing is known of the host's layers.
 
     C(asked_for) are the layers of all images that were asked for, and C(archives) those of the images that had to be loaded or renamed: what whole
-    archives of just these, equally compressed, would have sent. C(present) and C(staged) are the answer's own, C(lacking) are the other layers, and
-    C(to_send) is what these take, as themselves or as deltas. C(sent), C(pulled) and C(wasted) are the answer's C(bytes_sent), C(bytes_pulled) and
-    C(bytes_wasted), None when a failure hides them. C(saved) is C(archives) without C(sent) and C(pulled), or without C(to_send) as long as nothing was
-    begun; layers that came twice can make it negative. It is None after a failure, which has saved nothing.
+    archives of just these, equally compressed, would have sent. C(present) and C(staged) are the answer's own, but for what the swarm of this run has
+    staged. C(lacking) are the other layers, and C(to_send) is what these take, as themselves or as deltas. C(sent), C(pulled), C(swarm) and C(wasted)
+    are the answer's C(bytes_sent) and so on, None when a failure hides them. C(saved) is C(archives) without C(sent), C(pulled) and C(swarm), or
+    without C(to_send) as long as nothing was begun; layers that came twice can make it negative. It is None after a failure, which has saved nothing.
     """
     if not plan.get("bytes"):
         return None
@@ -59,13 +59,15 @@ def byte_counts(plan: Answer, result: Answer, is_begun: bool) -> dict[str, t.Any
     to_send = found["send"] + _delta_bytes(images)
     traffic = {key: result.get(f"bytes_{key}") if is_begun else 0 for key in TRAFFIC}
     cost = to_send if not is_begun else came(traffic) if "images" in result else None
+    # Staging had these when the plan was made that was carried out, but not when the run began.
+    fed = min((traffic["swarm"] or 0) if plan is result else 0, found["staged"])
     return {
         "asked_for": sum(_layers(images).values()),
         "archives": archives,
         "present": found["present"],
-        "staged": found["staged"],
-        "lacking": found["send"] + found["delta"],
-        "to_send": to_send,
+        "staged": found["staged"] - fed,
+        "lacking": found["send"] + found["delta"] + fed,
+        "to_send": to_send + fed,
         **traffic,
         "saved": archives - cost if cost is not None else None,
     }
@@ -73,7 +75,7 @@ def byte_counts(plan: Answer, result: Answer, is_begun: bool) -> dict[str, t.Any
 
 def came(counts: Answer) -> int | None:
     """Bytes that a host got, in whatever way; None when that is not known."""
-    return None if counts["sent"] is None else counts["sent"] + counts["pulled"]
+    return None if counts["sent"] is None else sum(counts[key] for key in ("sent", "pulled", "swarm"))
 
 
 def _delta_bytes(images: t.Iterable[Answer]) -> int:

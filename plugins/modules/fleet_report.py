@@ -101,7 +101,7 @@ files:
 totals:
   description:
     - The C(totals) of the document. The number of hosts in each state, bytes of compressed layers (C(asked_for), C(archives), C(present), C(staged),
-      C(lacking), C(to_send), C(sent), C(pulled), C(wasted), C(saved)) of the C(hosts_with_bytes), the C(traffic) of all hosts, those that failed
+      C(lacking), C(to_send), C(sent), C(pulled), C(swarm), C(wasted), C(saved)) of the C(hosts_with_bytes), the C(traffic) of all hosts, those that failed
       among them, and the C(least), C(median) and C(most) seconds of a host.
   returned: success
   type: dict
@@ -110,8 +110,8 @@ totals:
     states: {"failed": 1, "changed": 1}
     bytes:
       {"asked_for": 37100000, "archives": 37100000, "present": 36600000, "staged": 0, "lacking": 500000, "to_send": 500000,
-       "sent": 500000, "pulled": 0, "wasted": 0, "saved": 36600000}
+       "sent": 500000, "pulled": 0, "swarm": 0, "wasted": 0, "saved": 36600000}
     hosts_with_bytes: 1
-    traffic: {"sent": 700000, "pulled": 0, "wasted": 8388608}
+    traffic: {"sent": 700000, "pulled": 0, "swarm": 0, "wasted": 8388608}
     seconds: {"least": 3.2, "median": 3.2, "most": 3.2}
 """

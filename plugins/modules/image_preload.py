@@ -73,6 +73,30 @@ options:
         does both. The digests are those of the signed bundles, so what is pulled is what was signed.
     type: str
     default: ""
+  swarm:
+    description:
+      - What a swarm has brought into O(staging_path) before, for the result to tell. Nothing is done by it; what is in staging is used in any case.
+      - The role P(airlift.registry.preload#role) gives what M(airlift.registry.swarm_member) said.
+    type: dict
+    default: {}
+    suboptions:
+      reason:
+        description: Why there was a swarm, or none.
+        type: str
+        default: ""
+      arrived:
+        description: The digests of the layers that came.
+        type: list
+        elements: str
+        default: []
+      bytes:
+        description: How many bytes these have.
+        type: int
+        default: 0
+      bytes_wasted:
+        description: How many bytes came and were of no use.
+        type: int
+        default: 0
   bandwidth_limit:
     description:
       - The most bytes per second that are sent to one host. V(0) is no limit.
@@ -221,7 +245,8 @@ reasons:
       next_step: Make room there (docker image prune, or a larger disk) and run this again; nothing was changed.
 images:
   description:
-    - Each image, what was done, and why. C(transport) is how it was brought, or would be, C(push) or C(registry), and empty when the engine had it.
+    - Each image, what was done, and why. C(transport) is how it was brought, or would be, C(push), C(registry) or C(swarm), and empty when the engine
+      had it.
     - Each of its C(layers) has an C(action), C(present), C(staged), C(delta) or C(send), and the C(reason), with what was weighed when there is a delta.
     - C(reference) names the image for good, whatever becomes of its tag, with no registry in reach. It is the repository with the registry's digest where
       the engine keeps that (C(by_digest)), as the containerd image store and podman do. It is the image ID elsewhere, since a graph driver knows no digest
@@ -268,10 +293,16 @@ bytes_pulled:
   returned: always
   type: int
   sample: 0
+bytes_swarm:
+  description: Bytes of layers that came from a swarm before, as O(swarm) tells.
+  returned: always
+  type: int
+  sample: 0
 bytes_wasted:
   description:
-    - Bytes that came to nothing. Those of C(bytes_pulled) that belong to images which could not be pulled to the end; and what was sent beside C(bytes_sent)
-      because the connection broke, which is counted from above, since nobody tells how much of a part was under way then.
+    - Bytes that came to nothing. Those that O(swarm) tells of; those of C(bytes_pulled) that belong to images which could not be pulled to the end; and
+      what was sent beside C(bytes_sent) because the connection broke, which is counted from above, since nobody tells how much of a part was under way
+      then.
   returned: always
   type: int
   sample: 0
@@ -479,6 +510,14 @@ def _by_id(images: t.Iterable[dict[str, t.Any]]) -> dict[str, dict[str, t.Any]]:
     return {image["id"]: image for image in images}
 
 
+SWARM_ARGUMENTS: dict[str, t.Any] = {
+    "reason": {"type": "str", "default": ""},
+    "arrived": {"type": "list", "elements": "str", "default": []},
+    "bytes": {"type": "int", "default": 0},
+    "bytes_wasted": {"type": "int", "default": 0},
+}
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -487,6 +526,7 @@ def main() -> None:
             "allowed_signers": {"type": "path", "required": True},
             "transport": {"type": "str", "choices": ["auto", "push", "registry"], "default": "auto"},
             "registry": {"type": "str", "default": ""},
+            "swarm": {"type": "dict", "default": {}, "options": SWARM_ARGUMENTS},
             "bandwidth_limit": {"type": "int", "default": 0},
             "events": {"type": "path", "default": ""},
             "deltas": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.airlift.registry.plugins.plugin_utils._progress import Reading
 
-NO_TRAFFIC = {"bytes_sent": 0, "bytes_pulled": 0, "bytes_wasted": 0}
+TRAFFIC = ("bytes_sent", "bytes_pulled", "bytes_swarm", "bytes_wasted")
 _LONGEST = 1000  # characters of a text, so that a line is written at once
 
 
@@ -49,7 +49,7 @@ class Events:
 
     def tell_end(self, result: t.Mapping[str, t.Any]) -> None:
         """How it ended, with I(result)."""
-        traffic = {name: result[name] for name in NO_TRAFFIC}
+        traffic = {name: result[name] for name in TRAFFIC}
         if result.get("failed") or result.get("unreachable"):
             problem = result.get("problem") or result["msg"]
             self.tell("error", problem=problem, next_step=result.get("next_step", ""), **traffic)

@@ -56,7 +56,7 @@ def bytes_chart(document: Document) -> Html:
     is_asked = document["kind"] == DRIFT or "pending" in document["totals"]["states"]
     rows = [
         ("Whole archives", counts["archives"], "whole"),
-        ("To send" if is_asked else "Sent or pulled", cost, "cost"),
+        ("To send" if is_asked else "Brought", cost, "cost"),
     ]
     most = max(*(size for _name, size, _class in rows), 1)
     bars = [

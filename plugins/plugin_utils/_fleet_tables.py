@@ -37,7 +37,7 @@ def tiles(document: Document) -> Html:
         counts = totals["bytes"]
         cost = counts["archives"] - counts["saved"]
         is_asked = document["kind"] == DRIFT or "pending" in states
-        found.append((bytes_text(cost), "to send" if is_asked else "sent or pulled"))
+        found.append((bytes_text(cost), "to send" if is_asked else "brought"))
         found.append(
             (
                 share_text(counts["saved"], counts["archives"]),

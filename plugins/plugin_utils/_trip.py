@@ -17,6 +17,7 @@ from ansible_collections.airlift.registry.plugins.plugin_utils._screen import Sc
 from ansible_collections.airlift.registry.plugins.plugin_utils._survey import Survey
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport import Arrivals, Blob, Cargo
 from ansible_collections.airlift.registry.plugins.plugin_utils._transport_registry import Pulled
+from ansible_collections.airlift.registry.plugins.plugin_utils._transport_swarm import Brought
 from ansible_collections.airlift.registry.plugins.plugin_utils._waves import sending_order
 
 _TELLING = 1024 * 1024  # bytes
@@ -25,7 +26,7 @@ _TELLING = 1024 * 1024  # bytes
 @dataclass
 class Trip:
     """What is under way to one host. C(sent) are bytes so far over Ansible's connection, in C(seconds), C(wasted) what was sent beside them and did not
-    arrive, at most, C(pulled) is what came from a registry.
+    arrive, at most, C(pulled) is what came from a registry, C(brought) what had come from a swarm before.
 
     C(events) and C(screen) are told of it; C(proven) are the names of images that events have told of.
     C(doubts) is what went wrong in this run, as make_plan knows it from a snapshot; C(overlaps) says whether the host may load while bytes are under way.
@@ -36,6 +37,7 @@ class Trip:
     pool: Pool
     events: Events
     screen: Screen | None
+    brought: Brought = field(default_factory=Brought)
     warnings: list[str] = field(default_factory=list)
     sent: int = 0
     wasted: int = 0
@@ -72,7 +74,8 @@ class Trip:
         return {
             "bytes_sent": self.sent,
             "bytes_pulled": self.pulled.bytes,
-            "bytes_wasted": self.wasted + self.pulled.wasted,
+            "bytes_swarm": self.brought.bytes,
+            "bytes_wasted": self.wasted + self.pulled.wasted + self.brought.wasted,
         }
 
     def all_warnings(self) -> list[str]:

@@ -81,7 +81,7 @@ def test_a_preload_of_which_hosts_fail(
     # Both got all of it, and one of them to no purpose yet.
     failed = by_host(report, "bytes")[HOSTS[1]]
     assert (failed["sent"], failed["wasted"], failed["saved"]) == (sent["sent"], 0, None)
-    assert report["totals"]["traffic"] == {"sent": 2 * sent["sent"], "pulled": 0, "wasted": 0}
+    assert report["totals"]["traffic"] == {"sent": 2 * sent["sent"], "pulled": 0, "swarm": 0, "wasted": 0}
     for host, problem in ((HOSTS[1], "The engine at unix:///run/gate/docker.sock"), ("ship", "It was not reached")):
         (reason,) = by_host(report, "reasons")[host]
         assert problem in reason["problem"]

@@ -44,17 +44,23 @@ def fleet(lab: Lab) -> t.Iterator[Lab]:
 
 
 @pytest.fixture
-def command(fleet: Lab, big: Path, signer: Signer, controller: str) -> str:
-    """The guide's, for this fleet."""
-    command = documents.commands(GUIDE)[-1]
+def commands(fleet: Lab, big: Path, signer: Signer, controller: str) -> list[str]:
+    """The guide's after those of the registry, for this fleet: to look, by the rule, always."""
+    commands = documents.commands(GUIDE)[3:]
     for said, meant in {
         "inventory.yml": fleet.inventory,
         "app.tar": big,
         "=allowed_signers": f"={signer.allowed_signers}",
         "192.0.2.10": controller,
     }.items():
-        command = command.replace(said, str(meant))
-    return command
+        commands = [command.replace(said, str(meant)) for command in commands]
+    return commands
+
+
+@pytest.fixture
+def command(commands: list[str]) -> str:
+    """The one that does not leave it to the rule."""
+    return commands[-1]
 
 
 def gone(fleet: Lab, host: str) -> bool:
@@ -78,6 +84,32 @@ def test_layers_come_from_the_swarm_and_the_rest_is_pushed(
         assert fleet.look(host).staging == ()
         assert gone(fleet, host)
     assert ("aria2c is missing" in said) == bool(without)
+
+
+@pytest.mark.parametrize(
+    ("least", "transport", "reason"),
+    [
+        pytest.param(2, "swarm", "swarm, as 2 hosts of the site fleet lack the same", id="enough hosts"),
+        pytest.param(3, "push", "no swarm, as fewer than 3 hosts of the site fleet lack the same layers", id="too few"),
+    ],
+)
+def test_auto_chooses_by_the_rule_and_says_why(
+    fleet: Lab, commands: list[str], tmp_path: Path, least: int, transport: str, reason: str
+) -> None:
+    rule = f" -e preload_swarm_min_hosts={least} -e preload_swarm_min_bytes=1000000"
+    look, bring, _always = commands
+    assert f"{reason}" in documents.run(look + rule, tmp_path)
+    assert all(fleet.look(host).staging == () and not fleet.images(host) for host in HOSTS)
+    documents.run(f"{bring}{rule} -e preload_report={tmp_path}/report", tmp_path)
+    report = json.loads((tmp_path / "report" / "fleet.json").read_text())
+    for host in report["hosts"]:
+        result = json.loads((tmp_path / "report" / f"{host['host']}.json").read_text())
+        assert reason in result["transport_reason"]
+        assert [image["transport"] for image in result["images"]] == [transport]
+        came = {"swarm": host["bytes"]["swarm"], "push": host["bytes"]["sent"]}
+        assert came == {**dict.fromkeys(came, 0), transport: host["bytes"]["lacking"]}
+        assert host["bytes"]["staged"] == 0
+        assert gone(fleet, host["host"])
 
 
 def test_ctrl_c_leaves_nothing_on_any_host(fleet: Lab, command: str, controller: str, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support.fleets impo
 
 ASKED = answer(update())
 DONE = answer(update(), bytes_sent=70)
+FED = {**ASKED, "bytes": {"present": 0, "staged": 70, "delta": 0, "send": 0}}
 COMPLETE = answer([image("app:2", "present", {SHARED: (900, "present")})])
 REFUSED = {"failed": True, "msg": "ship: no room", "reasons": [DISK]}
-FAILED_MIDWAY = {**REFUSED, "bytes_sent": 40, "bytes_pulled": 0, "bytes_wasted": 8}
+FAILED_MIDWAY = {**REFUSED, "bytes_sent": 40, "bytes_pulled": 0, "bytes_swarm": 0, "bytes_wasted": 8}
 LOST = {"unreachable": True, "msg": "No route to host"}
 NEVER_BEGUN: dict[str, t.Any] = {
     "present": 0,
@@ -27,6 +28,7 @@ NEVER_BEGUN: dict[str, t.Any] = {
     "to_send": 70,
     "sent": 0,
     "pulled": 0,
+    "swarm": 0,
     "wasted": 0,
 }
 
@@ -68,7 +70,7 @@ def test_an_image_that_lacks_layers_is_incomplete() -> None:
         pytest.param(Answers("ship", REFUSED), None, id="nothing known"),
         pytest.param(Answers("ship", ASKED), {**NEVER_BEGUN, "saved": 930}, id="only asked"),
         pytest.param(Answers("ship", DONE, ASKED, is_begun=True), {**NEVER_BEGUN, "sent": 70, "saved": 930}, id="changed"),
-        pytest.param(Answers("ship", LOST, ASKED, is_begun=True), {**NEVER_BEGUN, **dict.fromkeys(["sent", "pulled", "wasted", "saved"])}, id="ended without a word of it"),
+        pytest.param(Answers("ship", LOST, ASKED, is_begun=True), {**NEVER_BEGUN, **dict.fromkeys(["sent", "pulled", "swarm", "wasted", "saved"])}, id="ended without a word of it"),
         pytest.param(
             Answers("ship", FAILED_MIDWAY, ASKED, is_begun=True),
             {**NEVER_BEGUN, "sent": 40, "wasted": 8, "saved": None}, id="failed on the way",
@@ -76,6 +78,14 @@ def test_an_image_that_lacks_layers_is_incomplete() -> None:
         pytest.param(
             Answers("ship", {**DONE, "bytes_sent": 30, "bytes_pulled": 60, "bytes_wasted": 20}, ASKED, is_begun=True),
             {**NEVER_BEGUN, "sent": 30, "pulled": 60, "wasted": 20, "saved": 910}, id="pulled in part",
+        ),
+        pytest.param(
+            Answers("ship", {**FED, "bytes_swarm": 70, "bytes_wasted": 20}, ASKED, is_begun=True),
+            {**NEVER_BEGUN, "swarm": 70, "wasted": 20, "saved": 930}, id="fed by a swarm",
+        ),
+        pytest.param(
+            Answers("ship", {**FED, "bytes_swarm": 0}, ASKED, is_begun=True),
+            {**NEVER_BEGUN, "staged": 70, "lacking": 0, "to_send": 0, "saved": 1000}, id="fed by an earlier run",
         ),
         pytest.param(
             Answers("ship", {**DONE, "bytes_sent": 1200}, ASKED, is_begun=True),
@@ -108,7 +118,7 @@ def test_totals_compare_only_what_is_known_on_both_sides() -> None:
     assert (totals["hosts"], totals["hosts_with_bytes"]) == (5, 2)
     assert totals["states"] == {"unknown": 1, "failed": 2, "changed": 2}
     assert (totals["bytes"]["archives"], totals["bytes"]["sent"], totals["bytes"]["saved"]) == (2000, 140, 1860)
-    assert totals["traffic"] == {"sent": 180, "pulled": 0, "wasted": 8}
+    assert totals["traffic"] == {"sent": 180, "pulled": 0, "swarm": 0, "wasted": 8}
     assert totals["seconds"] == {"least": 2, "median": 3, "most": 4}
 
 

@@ -37,7 +37,7 @@ def test_a_line_has_the_time_the_host_and_what_happened(tmp_path: Path) -> None:
     assert progress == {**of_all, "event": "progress", "sent": 30, "bytes": 100, "wasted": 5, "rate": 15}
 
 
-COUNTS = {"bytes_sent": 7, "bytes_pulled": 0, "bytes_wasted": 1}
+COUNTS = {"bytes_sent": 7, "bytes_pulled": 0, "bytes_swarm": 0, "bytes_wasted": 1}
 DONE = {"changed": True, "to_do": True, "seconds": 1.5, "images": [], **COUNTS}
 LOST = {"msg": "ship1: It was not reached: x. y", "problem": "It was not reached: x", "next_step": "y", **COUNTS}
 

@@ -112,7 +112,14 @@ def test_the_page_tells_all_without_its_script() -> None:
 
 def test_what_came_to_nothing_is_told_for_each_host_and_in_all() -> None:
     asked = answer(update(70_000))
-    failed = {"failed": True, "reasons": [DISK], "bytes_sent": 40_000, "bytes_pulled": 0, "bytes_wasted": 8_000}
+    failed = {
+        "failed": True,
+        "reasons": [DISK],
+        "bytes_sent": 40_000,
+        "bytes_pulled": 0,
+        "bytes_swarm": 0,
+        "bytes_wasted": 8_000,
+    }
     page = page_of(
         Answers("ship1", {**asked, "bytes_sent": 70_000, "bytes_wasted": 3_000}, asked, is_begun=True),
         Answers("ship2", failed, asked, is_begun=True),

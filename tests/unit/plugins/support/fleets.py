@@ -43,6 +43,7 @@ def answer(images: t.Sequence[dict[str, t.Any]], **more: t.Any) -> dict[str, t.A
         "bytes": {"present": 0, "staged": 0, "delta": 0, "send": sum(send.values())},
         "bytes_sent": 0,
         "bytes_pulled": 0,
+        "bytes_swarm": 0,
         "bytes_wasted": 0,
         "seconds": 1.5,
         "engine": ENGINE,
