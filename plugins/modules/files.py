@@ -13,7 +13,8 @@ author:
   - The airlift.registry authors (@airlift)
 description:
   - Makes directories, and writes files whose content is given, in one round trip for all of them.
-  - All that differs is first written beside its place, and is looked at by I(validate). A disk that is full or a command that refuses leaves every file as it was.
+  - All that differs is first written beside its place, and looked at by I(validate).
+  - A disk that is full or a command that refuses leaves every file as it was.
 extends_documentation_fragment:
   - airlift.registry._attributes
 attributes:

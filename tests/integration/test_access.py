@@ -333,7 +333,7 @@ def test_it_is_said_what_haproxy_has_against_a_configuration(balancer: Balancer)
     with pytest.raises(AssertionError) as failed:
         balancer.write(load_balancer_users=USERS, load_balancer_rules=RULES + ANYBODY, load_balancer_port=99999)
     said = " ".join(str(failed.value).split())
-    assert "localhost: HAProxy does not take the configuration" in said
+    assert "What was to be written is refused" in said
     assert "99999" in said
     assert "$6$" not in said
     assert (balancer.directory / "balancer/haproxy.cfg").read_bytes() == before
