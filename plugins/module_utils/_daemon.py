@@ -131,10 +131,15 @@ def _runs(group: int) -> bool:
     return False
 
 
+def log_of(directory: str) -> str:
+    """The file with what it says."""
+    return os.path.join(directory, _LOG)
+
+
 def last_words(directory: str) -> str:
     """The last line that it said."""
     try:
-        with open(os.path.join(directory, _LOG), "rb") as stream:
+        with open(log_of(directory), "rb") as stream:
             stream.seek(max(0, os.path.getsize(stream.name) - _MAX_LOG))
             lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines()]
     except FileNotFoundError:

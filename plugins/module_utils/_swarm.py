@@ -25,6 +25,10 @@ NAME = "blobs"
 _PIECES = 1024
 _SMALLEST, _LARGEST = 15, 22
 
+# $0 is a directory. aria2 says of a piece that it is wrong among all that it says at this level; only that and what is worse gets into the log.
+_COUNTED = 'mkfifo -m 600 "$0/said" && { grep --line-buffered -e "wrong piece" -e WARN -e ERROR < "$0/said" & } && exec "$@" > "$0/said" 2>&1'
+_WRONG = b"we got wrong piece"
+
 _LISTED = re.compile(rf"^ *([0-9]+)\|(?:\./)?{NAME}/([0-9a-f]{{64}})$", re.MULTILINE)
 
 
@@ -38,7 +42,11 @@ class Member:
     upload_limit: int
     download_limit: int = 0
 
-    def command(self, torrent: str, indices: t.Sequence[int], hook: str = "") -> list[str]:
+    def counted(self, torrent: str, indices: t.Sequence[int], hook: str) -> list[str]:
+        """The same command, whose output tells of each wrong piece."""
+        return ["sh", "-c", _COUNTED, self.directory, *self.command(torrent, indices, hook, "info")]
+
+    def command(self, torrent: str, indices: t.Sequence[int], hook: str = "", level: str = "warn") -> list[str]:
         """The command that gets these files of a torrent, and gives to others what it has."""
         return [
             "aria2c",
@@ -57,7 +65,8 @@ class Member:
             "--check-integrity=true",
             "--file-allocation=none",
             "--summary-interval=0",
-            "--console-log-level=warn",
+            f"--console-log-level={level}",
+            "--enable-color=false",
             "--show-console-readout=false",
             f"--max-overall-upload-limit={self.upload_limit}",
             f"--max-overall-download-limit={self.download_limit}",
@@ -119,6 +128,14 @@ def parse_listing(listing: str, path: str) -> Torrent:
     if not info_hash or not indices:
         raise HostError(f"{path} is no torrent of blobs", "Run this again; it is made anew.")
     return Torrent(info_hash[1], indices)
+
+
+def wrong_bytes(log: str, torrent: str) -> int:
+    """The bytes of the pieces, by what the output of C(Member.counted) in I(log) says, that came and were not those of the torrent."""
+    with open(torrent, "rb") as stream:
+        length = re.search(rb"12:piece lengthi([0-9]+)e", stream.read())
+    with open(log, "rb") as stream:
+        return sum(_WRONG in line for line in stream) * (int(length[1]) if length else 0)
 
 
 def size_on_disk(directory: str) -> int:

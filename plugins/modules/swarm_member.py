@@ -131,7 +131,7 @@ bytes:
   type: int
   sample: 48211002
 bytes_wasted:
-  description: How many bytes came of layers that did not arrive whole. They are removed with O(state=absent).
+  description: How many bytes came of layers that did not arrive whole, which are removed with O(state=absent), and of pieces that were wrong.
   returned: O(state=complete)
   type: int
   sample: 0
@@ -205,7 +205,7 @@ class SwarmMember:
             "arrived": arrived,
             "missing": missing,
             "bytes": sum(os.path.getsize(self.staging.file_of(digest)) for digest in arrived),
-            "bytes_wasted": sum(_swarm.bytes_of(self._file(digest)) for digest in missing),
+            "bytes_wasted": sum(_swarm.bytes_of(self._file(digest)) for digest in missing) + self._wrong(),
             "said": _daemon.last_words(self.directory) if missing else "",
         }
 
@@ -239,7 +239,7 @@ class SwarmMember:
         member = _swarm.Member(
             self.directory, options["address"], options["port"], options["upload_limit"], options["download_limit"]
         )
-        command = member.command(torrent, wanted, hook)
+        command = member.counted(torrent, wanted, hook)
         others = [_listener(place) for place in options["lives_with"]]
         lasting = _daemon.while_reached(others, _GRACE, options["lifetime"], self.directory, command)
         _daemon.start(self.directory, lasting, self.run)
@@ -275,6 +275,13 @@ class SwarmMember:
             elif time.monotonic() - since > self.options["patience"]:
                 return
             time.sleep(_INTERVAL)
+
+    def _wrong(self) -> int:
+        """Bytes of wrong pieces. None came to who takes no part."""
+        try:
+            return _swarm.wrong_bytes(_daemon.log_of(self.directory), os.path.join(self.directory, _TORRENT))
+        except FileNotFoundError:
+            return 0
 
     def _file(self, digest: str) -> str:
         return os.path.join(self.directory, _swarm.NAME, hex_of(digest))

@@ -26,7 +26,7 @@ from ansible_collections.airlift.registry.tests.unit.plugins.support import bund
 from ansible_collections.airlift.registry.tests.unit.plugins.support.bundles import Signer
 
 MB = 1_000_000
-SEED, MEMBERS = 0, ["machine1", "machine2", "machine3"]
+SEED, MEMBERS = 0, ["machine1", "machine2", "machine3", "machine4"]
 MEGABITS = 20  # so that what is done to a transfer is done in its middle
 ON_SEED = {"delegate_to": "machine0", "run_once": True}
 
@@ -85,14 +85,19 @@ def command(line: str, **keywords: t.Any) -> Task:
     return {"ansible.builtin.shell": line, **keywords}
 
 
-def kill(name: str) -> Task:
+def signalled(name: str, program: str) -> Task:
+    """Send a signal to a program on the seed's machine."""
+    return command(f"pkill -{name} --ns $$ --nslist net {program}", **ON_SEED)
+
+
+def kill(program: str) -> Task:
     """Kill a program on the seed's machine."""
-    return command(f"pkill -9 --ns $$ --nslist net {name}", **ON_SEED)
+    return signalled("KILL", program)
 
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
-    with site(f"airlift-{labs.NAME}-swarm", 4, tmp_path_factory.mktemp("site")) as made:
+    with site(f"airlift-{labs.NAME}-swarm", 1 + len(MEMBERS), tmp_path_factory.mktemp("site")) as made:
         made.shape(MEGABITS)
         yield made
 
@@ -138,7 +143,7 @@ def test_hosts_get_the_layers_and_nothing_is_left(swarm: Swarm) -> None:
         assert member_ports[name]["stdout_lines"] == [f"{swarm.site.address(number)}:6881"]
     address = swarm.site.address(SEED)
     assert sorted(seed_ports[MEMBERS[0]]["stdout_lines"]) == [f"{address}:6881", f"{address}:6969"]
-    assert swarm.staged() == [swarm.sizes] * 3
+    assert swarm.staged() == [swarm.sizes] * len(MEMBERS)
     assert swarm.gone()
     # Not once for each host: that is what a swarm is for.
     assert swarm.site.sent(SEED) - before < 2.5 * seeding["bytes"]
@@ -146,26 +151,31 @@ def test_hosts_get_the_layers_and_nothing_is_left(swarm: Swarm) -> None:
 
 
 def test_a_site_does_not_meet_another(swarm: Swarm) -> None:
-    """Machine 3 is alone at its site, and gets nothing when the seed of its site is dead."""
-    join = swarm.join("'b' if inventory_hostname == 'machine3' else 'a'")
+    """Machine 4 is alone at its site, and gets nothing when the seed of its site is dead."""
+    join = swarm.join("'b' if inventory_hostname == 'machine4' else 'a'")
     seed_of_b = command("kill -9 -$(cat {{ directory }}/seed-1/pid)", vars={"directory": swarm.directory}, **ON_SEED)
     steps = swarm.play(swarm.seed(sites=["a", "b"]), seed_of_b, join, swarm.complete(patience=10))
     complete = steps[3]
-    assert [len(complete[name]["arrived"]) for name in MEMBERS] == [3, 3, 0]
+    assert [len(complete[name]["arrived"]) for name in MEMBERS] == [3, 3, 3, 0]
     assert swarm.gone()
 
 
 # So that the seed needs 10 seconds, and what is done meanwhile is done in the middle of it.
 SLOWLY = {"upload_limit": 3 * MB // 10}
 BEGUN = command("until [ $(du -s {{ staging }}/swarm/blobs | cut -f1) -gt 64 ]; do sleep 0.1; done")
-LATE = {"when": "inventory_hostname != 'machine1'"}
-EARLY = {"when": "inventory_hostname == 'machine1'"}
+LATE: Task = {"when": "inventory_hostname != 'machine1'"}
+EARLY: Task = {"when": "inventory_hostname == 'machine1'"}
+FIRST_HALF: Task = {"when": "inventory_hostname in ['machine1', 'machine2']"}
+SECOND_HALF: Task = {"when": "inventory_hostname in ['machine3', 'machine4']"}
+# Listens where nobody who is asked for wrong pieces has others to ask: the seed is held until each has got one.
 GARBAGE = (
     "mkdir -p {staging}/bad && cp -r {seed}/content/blobs {staging}/bad/ && cd {staging}/bad && "
     "for name in blobs/*; do head -c $(stat -c %s $name) /dev/zero > $name; done && "
     "setsid --fork aria2c --no-conf --interface={address} --listen-port=6999 --bt-seed-unverified=true --seed-ratio=0 --enable-dht=false "
-    "--stop=60 --dir=. {seed}/seed-0/torrent > log 2>&1 < /dev/null"
+    "--stop=120 --dir=. {seed}/seed-0/torrent > log 2>&1 < /dev/null"
 )
+GOT_WRONG = command("until grep -q 'wrong piece' {{ staging }}/swarm/log; do sleep 0.1; done", timeout=60, **LATE)
+PIECE = 2**15  # bytes, of 3 MB
 
 
 @pytest.mark.parametrize(
@@ -182,6 +192,15 @@ GARBAGE = (
             id="the seed is gone after the first copy, and the others join late",
         ),
         pytest.param(
+            lambda swarm: [
+                swarm.seed(**SLOWLY),
+                swarm.join(**FIRST_HALF),
+                {**BEGUN, **FIRST_HALF},
+                swarm.join(**SECOND_HALF),
+            ],
+            id="half of the hosts join late, when the others have a part",
+        ),
+        pytest.param(
             lambda swarm: [swarm.seed(**SLOWLY), swarm.join(), BEGUN, kill("opentracker")],
             id="the tracker is gone in the middle",
         ),
@@ -195,24 +214,32 @@ GARBAGE = (
             id="the link of the seed is cut and back",
             marks=pytest.mark.slow,  # like a tracker that is gone, for a while
         ),
-        pytest.param(
-            lambda swarm: [
-                swarm.seed(),
-                command(
-                    GARBAGE.format(seed=swarm.directory, staging="{{ staging }}-bad", address="{{ address }}"), **EARLY
-                ),
-                swarm.join(**LATE),
-                swarm.complete(**LATE),
-                command("pkill -9 --ns $$ --nslist net aria2c", **EARLY),
-                swarm.join(**EARLY),
-            ],
-            id="a peer serves wrong pieces",
-        ),
     ],
 )
 def test_faults(swarm: Swarm, steps: t.Callable[[Swarm], Tasks]) -> None:
     swarm.play(*steps(swarm), swarm.complete())
-    assert swarm.staged() == [swarm.sizes] * 3
+    assert swarm.staged() == [swarm.sizes] * len(MEMBERS)
+    assert swarm.gone()
+
+
+def test_wrong_pieces_are_thrown_away_and_counted(swarm: Swarm) -> None:
+    garbage = GARBAGE.format(seed=swarm.directory, staging="{{ staging }}-bad", address="{{ address }}")
+    *_steps, complete, _killed, _join, last, _leave, _end = swarm.play(
+        swarm.seed(),
+        signalled("STOP", "aria2c"),
+        command(garbage, **EARLY),
+        swarm.join(**LATE),
+        GOT_WRONG,
+        signalled("CONT", "aria2c"),
+        swarm.complete(**LATE),
+        command("pkill -9 --ns $$ --nslist net aria2c", **EARLY),
+        swarm.join(**EARLY),
+        swarm.complete(),
+    )
+    assert swarm.staged() == [swarm.sizes] * len(MEMBERS)
+    for name in MEMBERS[1:]:
+        assert complete[name]["bytes_wasted"] in range(PIECE, sum(swarm.sizes.values()), PIECE)
+    assert last[MEMBERS[0]]["bytes_wasted"] == 0
     assert swarm.gone()
 
 
@@ -239,9 +266,9 @@ def test_what_does_not_arrive_is_said_and_not_waited_for_long(swarm: Swarm) -> N
     *_steps, complete, _leave, _end = swarm.play(
         swarm.seed(), kill("aria2c"), kill("opentracker"), swarm.join(), swarm.complete(patience=15)
     )
-    assert [sorted(complete[name]["missing"]) for name in MEMBERS] == [sorted(swarm.sizes)] * 3
-    assert [complete[name]["bytes_wasted"] for name in MEMBERS] == [0] * 3
-    assert swarm.staged() == [{}] * 3
+    assert [sorted(complete[name]["missing"]) for name in MEMBERS] == [sorted(swarm.sizes)] * len(MEMBERS)
+    assert [complete[name]["bytes_wasted"] for name in MEMBERS] == [0] * len(MEMBERS)
+    assert swarm.staged() == [{}] * len(MEMBERS)
     assert swarm.gone()
 
 
@@ -266,8 +293,8 @@ def test_the_next_run_takes_over_what_an_interrupted_one_left(swarm: Swarm) -> N
     pids = partial(run, "ip", "netns", "pids", swarm.site.namespace(SEED))
     eventually(lambda: pids() == "" and not os.path.exists(swarm.directory), "the seed and the tracker end")
     _seed, join, *_rest = swarm.play(swarm.seed(), swarm.join(), swarm.complete())
-    assert [join[name]["changed"] for name in MEMBERS] == [True] * 3
-    assert swarm.staged() == [swarm.sizes] * 3
+    assert [join[name]["changed"] for name in MEMBERS] == [True] * len(MEMBERS)
+    assert swarm.staged() == [swarm.sizes] * len(MEMBERS)
     assert swarm.gone()
 
 

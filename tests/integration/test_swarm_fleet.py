@@ -115,20 +115,29 @@ def test_auto_chooses_by_the_rule_and_says_why(
 def test_ctrl_c_leaves_nothing_on_any_host(fleet: Lab, command: str, controller: str, tmp_path: Path) -> None:
     # Tests that run in the background have SIGINT ignored, and so would the run.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run = subprocess.Popen(
-        shlex.split(f"{command} -e preload_swarm_site_limit=1000000"),
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    eventually(lambda: all(arrived(fleet, host) > 0 for host in HOSTS), "the first bytes")
+    said = tmp_path / "said"
+    with said.open("w") as output:
+        run = subprocess.Popen(
+            shlex.split(f"{command} -e preload_swarm_site_limit=1000000"),
+            cwd=tmp_path,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    # Between two tasks no host would hear of it.
+    eventually(lambda: "Wait for the layers" in said.read_text(), "the wait", 120)
+    eventually(lambda: all(waits(fleet, host) and arrived(fleet, host) > 0 for host in HOSTS), "the first bytes")
     os.killpg(run.pid, signal.SIGINT)
-    run.communicate(timeout=20)
-    eventually(lambda: all(gone(fleet, host) for host in HOSTS), "the end of all members", 20)
-    eventually(lambda: not listens(controller, 6969) and not listens(controller, 6881), "the end of what listened", 20)
+    run.communicate(timeout=60)
+    eventually(lambda: all(gone(fleet, host) for host in HOSTS), "the end of all members", 40)
+    eventually(lambda: not listens(controller, 6969) and not listens(controller, 6881), "the end of what listened", 40)
     documents.run(command, tmp_path)
     assert all(list(fleet.images(host)) == [BIG.removeprefix("docker.io/library/")] for host in HOSTS)
+
+
+def waits(fleet: Lab, host: str) -> bool:
+    """A module runs there: a Python that has no arguments, as it gets the module on its input."""
+    return fleet.run(host, "pgrep -f -x '/usr/bin/python3[.0-9]*'", check=False) != ""
 
 
 def arrived(fleet: Lab, host: str) -> int:

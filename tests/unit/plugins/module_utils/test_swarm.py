@@ -83,3 +83,11 @@ def test_a_member_listens_on_its_address_alone(address: str, without_ipv6: str) 
     ):
         assert option in command
     assert command[-1] == "/d/torrent"
+
+
+def test_wrong_pieces_are_counted_by_their_length(content: Path) -> None:
+    torrent(content)
+    log = content.parent / "log"
+    for said, count in ((b"", 0), (b"11/25 19:36:11 [INFO] CUID#14 - we got wrong piece. index=141\n[ERROR] x\n", 1)):
+        log.write_bytes(said * 3)
+        assert _swarm.wrong_bytes(str(log), str(content.parent / "site.torrent")) == 3 * count * 2**15
