@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -16,15 +17,13 @@ import ssl
 import subprocess
 import typing as t
 import urllib.request
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, ROOT, eventually, free_port
 
 IMAGES = {"haproxy": "airlift-lab/haproxy:3.0", "registry": "airlift-lab/registry:3.1.2"}
-# What the registry finds in its directory, of the certificates.
-REGISTRY_FILES = {"node-localhost.crt": "node.crt", "node-localhost.key": "node.key", "ca.crt": "client-ca.crt"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,8 @@ class Balancer:
         """Until HAProxy runs the configuration that is written, and the registry answers it."""
         wanted = (self.directory / "balancer/revision").read_text()
         eventually(lambda: self.health("revision") == wanted, "the new revision")
-        eventually(lambda: self.health("registries/localhost") == "up", "the registry")
+        paths = [f"registries/{node['name']}" for node in self.variables["load_balancer_nodes"]]
+        eventually(lambda: {self.health(path) for path in paths} == {"up"}, "the registries")
 
     def health(self, path: str) -> str:
         try:
@@ -173,49 +173,76 @@ def _registry(directory: Path) -> dict[str, t.Any]:
 
 
 @contextmanager
-def balanced(directory: Path, name: str, **variables: t.Any) -> t.Iterator[Balancer]:
-    """A balancer with a registry behind it while both are up. I(variables) go to the role."""
+def balanced(directory: Path, name: str, count: int = 1, /, **variables: t.Any) -> t.Iterator[Balancer]:
+    """A balancer with registries behind it while all of them are up. I(variables) go to the roles.
+
+    Several registries have an address each, and those with a filesystem share a directory.
+    """
     port, health_port, registry_port = free_port(), free_port(), free_port()
+    nodes = [
+        {"name": f"node{number}" if number else "localhost", "address": f"127.0.0.{number + 1}"}
+        for number in range(count)
+    ]
     found = Balancer(
-        directory, _variables(directory, port, health_port, registry_port), port, health_port, f"airlift-{NAME}-{name}"
+        directory,
+        _variables(directory, port, health_port, registry_port, nodes),
+        port,
+        health_port,
+        f"airlift-{NAME}-{name}",
     )
     (directory / "registry").mkdir()
+    (directory / "run").mkdir(exist_ok=True)
     found.write(**variables)
-    for source, name in REGISTRY_FILES.items():
-        shutil.copy(found.certificates / source, directory / "registry" / name)
-    if found.variables["registry_token"]:
-        shutil.copy(found.variables["registry_token"]["certificates"], directory / "registry/token.crt")
-    registry = f"{found.container}-registry"
-    try:
-        _run(registry, IMAGES["registry"], [f"{directory}/registry:/etc/distribution:ro"])
-        place = directory / "balancer"
-        (directory / "run").mkdir(exist_ok=True)
-        _run(
-            found.container, IMAGES["haproxy"], [f"{place}:{place}:ro", f"{directory}/run:/run/airlift-load-balancer"],
-            ["--user", "0:0", "--read-only", "--entrypoint", "haproxy"], ["-W", "-db", "-f", f"{place}/haproxy.cfg"],
+    place = directory / "balancer"
+    with contextlib.ExitStack() as opened:
+        for node in nodes:
+            opened.enter_context(_registry_of(found, **node))
+        opened.enter_context(
+            running(
+                found.container, IMAGES["haproxy"], [f"{place}:{place}:ro", f"{directory}/run:/run/airlift-load-balancer"],
+                ["--user", "0:0", "--read-only", "--entrypoint", "haproxy"], ["-W", "-db", "-f", f"{place}/haproxy.cfg"],
+            )
         )  # fmt: skip
         found.wait()
         yield found
-    finally:
-        subprocess.run(
-            ["docker", "rm", "--force", "--volumes", found.container, registry], check=False, capture_output=True
-        )
 
 
-def _run(
+def _registry_of(balancer: Balancer, name: str, address: str) -> AbstractContextManager[None]:
+    """The registry of a node, which runs with the configuration of the first one at its own address."""
+    place = balancer.directory / f"registry-{name}"
+    place.mkdir()
+    text = (balancer.directory / "registry/config.yml").read_text()
+    (place / "config.yml").write_text(text.replace("addr: 127.0.0.1:", f"addr: {address}:"))
+    files = {f"node-{name}.crt": "node.crt", f"node-{name}.key": "node.key", "ca.crt": "client-ca.crt"}
+    for source, target in files.items():
+        shutil.copy(balancer.certificates / source, place / target)
+    if balancer.variables["registry_token"]:
+        shutil.copy(balancer.variables["registry_token"]["certificates"], place / "token.crt")
+    volumes = [f"{place}:/etc/distribution:ro", f"{balancer.directory}/data:/var/lib/registry"]
+    return running(f"{balancer.container}-{name}", IMAGES["registry"], volumes)
+
+
+@contextmanager
+def running(
     container: str, image: str, volumes: t.Sequence[str], options: t.Sequence[str] = (), command: t.Sequence[str] = ()
-) -> None:
+) -> t.Iterator[None]:
+    """A container of the machine's engine, in its network, while it is up."""
     mounts = [word for volume in volumes for word in ("--volume", volume)]
     subprocess.run(["docker", "rm", "--force", "--volumes", container], check=False, capture_output=True)
-    subprocess.run(
-        ["docker", "run", "--detach", "--name", container, "--network", "host", *mounts, *options, image, *command],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    try:
+        subprocess.run(
+            ["docker", "run", "--detach", "--name", container, "--network", "host", *mounts, *options, image, *command],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        yield
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", container], check=False, capture_output=True)
 
 
-def _variables(directory: Path, port: int, health_port: int, registry_port: int) -> dict[str, t.Any]:
+def _variables(
+    directory: Path, port: int, health_port: int, registry_port: int, nodes: t.Sequence[dict[str, str]]
+) -> dict[str, t.Any]:
     certificates = directory / "certificates"
-    node = {"name": "localhost", "address": "127.0.0.1"}
     image = subprocess.run(
         ["docker", "image", "inspect", "--format", "{{.Id}}", IMAGES["haproxy"]], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()  # fmt: skip
@@ -224,7 +251,7 @@ def _variables(directory: Path, port: int, health_port: int, registry_port: int)
         "certificates_passphrase": "a passphrase of the authority",
         "certificates_fqdn": "localhost",
         "certificates_addresses": ["127.0.0.1"],
-        "certificates_nodes": [node],
+        "certificates_nodes": nodes,
         "_load_balancer_path": str(directory / "balancer"),
         "load_balancer_image_id": image,
         "load_balancer_fqdn": "localhost",
@@ -232,11 +259,11 @@ def _variables(directory: Path, port: int, health_port: int, registry_port: int)
         "load_balancer_health_port": health_port,
         "load_balancer_certificate": str(certificates / "server.crt"),
         "load_balancer_key": str(certificates / "server.key"),
-        "load_balancer_nodes": [node],
+        "load_balancer_nodes": nodes,
         "registry_port": registry_port,
         "registry_debug_port": free_port(),
         "registry_address": "127.0.0.1",
-        "registry_nodes": ["localhost"],
+        "registry_nodes": [node["name"] for node in nodes],
         "registry_storage": {"type": "filesystem", "path": "/var/lib/registry"},
         "registry_http_secret": "a secret of the registries",
         "registry_log_level": "info",
