@@ -127,6 +127,11 @@ class BlobStore:
             return self._add_coded(content, _Keep(), what)
         return self._add_tar(content, what)
 
+    def stand_ins(self, diff_ids: t.Sequence[str]) -> tuple[Layer, ...] | None:
+        """What stands for plain layers of these diffIDs; nothing when there is one that would have to be stored."""
+        found = tuple(self._elsewhere[diff_id] for diff_id in diff_ids if diff_id in self._elsewhere)
+        return found if len(found) == len(diff_ids) else None
+
     def _add_tar(self, content: Reader, what: str) -> Layer:
         if not self._elsewhere:
             return self._add_coded(content, _Compress(self._compression), what)

@@ -463,7 +463,7 @@ class BundleMaker:
         connect = functools.lru_cache(maxsize=1)(lambda: Engine(params["docker_host"], params["docker_timeout"]))
         self.kinds: dict[str, SourceKind] = {
             "docker": RegistrySource(skopeo, self.parallel),
-            "docker-daemon": DaemonSource(connect),
+            "docker-daemon": DaemonSource(connect, self._base_bundles),
             "docker-archive": ArchiveSource(),
             "oci": LayoutSource(),
             "oci-archive": LayoutSource(),
