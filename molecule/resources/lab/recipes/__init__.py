@@ -8,10 +8,34 @@ To add one, add a directory with a Dockerfile and an `__init__.py` that ends in 
 
 from __future__ import annotations
 
-from . import app, app_dependencies, base, garage, haproxy, host, host_containerd, host_docker_29, registry
+from . import (
+    app,
+    app_dependencies,
+    base,
+    garage,
+    haproxy,
+    host,
+    host_containerd,
+    host_docker_29,
+    registry,
+    registry_2_8,
+    valkey,
+)
 from .recipe import Recipe
 
-ALL = (base, host, host_containerd, host_docker_29, registry, haproxy, garage, app_dependencies, app)
+ALL = (
+    base,
+    host,
+    host_containerd,
+    host_docker_29,
+    registry,
+    registry_2_8,
+    haproxy,
+    garage,
+    valkey,
+    app_dependencies,
+    app,
+)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in ALL for recipe in module.RECIPES}
 
