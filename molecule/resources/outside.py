@@ -44,13 +44,17 @@ class Registry:
         connection.sock = self.tls().wrap_socket(plain, server_hostname=self.fqdn)
         return connection
 
-    def ask(self, path: str, user: str = "", password: str = "", method: str = "GET") -> Answer:
+    def ask(
+        self, path: str, user: str = "", password: str = "", method: str = "GET", accept: str = ""
+    ) -> Answer:
         """One request as it is, by a user or by nobody."""
         connection = self._connection()
         connection.putrequest(method, path)
         if user:
             secret = f"{user}:{password or self.passwords[user]}"
             connection.putheader("Authorization", f"Basic {base64.b64encode(secret.encode()).decode()}")
+        if accept:
+            connection.putheader("Accept", accept)
         connection.endheaders()
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
