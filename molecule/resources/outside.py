@@ -44,9 +44,7 @@ class Registry:
         connection.sock = self.tls().wrap_socket(plain, server_hostname=self.fqdn)
         return connection
 
-    def ask(
-        self, path: str, user: str = "", password: str = "", method: str = "GET", accept: str = ""
-    ) -> Answer:
+    def ask(self, path: str, user: str = "", password: str = "", method: str = "GET", accept: str = "") -> Answer:
         """One request as it is, by a user or by nobody."""
         connection = self._connection()
         connection.putrequest(method, path)

@@ -19,7 +19,7 @@ from ansible_collections.airlift.registry.tests.integration.support.garage impor
 from ansible_collections.airlift.registry.tests.integration.support.lab import ROOT
 
 GUIDE = (ROOT / "docs/guides/registry-storage.md").read_text()
-PLAYBOOKS_OWN = {"registry_object_store", "object_store_image"}
+PLAYBOOKS_OWN = {"registry_object_store", "object_store_image", "cache_image"}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,8 @@ def options(role: str) -> dict[str, t.Any]:
 
 
 def test_every_variable_exists() -> None:
-    known = {**options("registry"), **options("object_store")}
-    shown = {key: value for block in documents.blocks(GUIDE, "yaml") for key, value in yaml.safe_load(block).items()}
+    known = {**options("registry"), **options("object_store"), **options("cache")}
+    variables = [block for block in map(yaml.safe_load, documents.blocks(GUIDE, "yaml")) if isinstance(block, dict)]
+    shown = {key: value for block in variables for key, value in block.items()}
     assert sorted(set(shown) - set(known) - PLAYBOOKS_OWN) == []
     assert sorted(set(shown["registry_storage"]) - set(known["registry_storage"]["options"])) == []

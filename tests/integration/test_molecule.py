@@ -14,8 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-# These run in make test-all. garage: five hosts, deployed three times, of which three die, ten minutes; single: two hosts, three minutes.
-SLOW = ("garage", "single")
+# These run in make test-all. garage: five hosts, deployed three times, of which three die, ten minutes; single: two hosts, three minutes; shared: four
+# hosts, five minutes.
+SLOW = ("garage", "shared", "single")
 MINUTES = 30
 # Of a scenario that fails, the end says why.
 SHOWN_LINES = 150

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fleet import APP, Client, eventually, host_of
+from fleet import Client, eventually, host_of
 from outside import Registry
 from testinfra.host import Host
 
@@ -126,7 +126,13 @@ def test_the_cache_speaks_tls_only(hosts: dict[str, Host], address: str) -> None
 def hits(host: Host) -> int:
     """How many questions a registry did not have to ask its storage."""
     said = host.check_output("curl --silent http://127.0.0.1:5001/metrics")
-    return int(sum(float(line.split()[-1]) for line in said.splitlines() if line.startswith("registry_storage_cache_hits_total")))
+    return int(
+        sum(
+            float(line.split()[-1])
+            for line in said.splitlines()
+            if line.startswith("registry_storage_cache_hits_total")
+        )
+    )
 
 
 def test_every_registry_asks_the_cache(hosts: dict[str, Host], registry: Registry, pushed: str) -> None:
@@ -144,7 +150,9 @@ def test_what_one_registry_deletes_no_other_one_remembers(registry: Registry, cl
     assert statuses(registry, path) == {404}
 
 
-def test_images_are_pushed_and_pulled_while_the_cache_is_dead(hosts: dict[str, Host], client: Client, pushed: str) -> None:
+def test_images_are_pushed_and_pulled_while_the_cache_is_dead(
+    hosts: dict[str, Host], client: Client, pushed: str
+) -> None:
     with signalled(hosts["registry1"], "kill", "start"):
         print(f"a pull with a dead cache: {client.pull(pushed):.1f} s")
         assert client.pull(client.push("airlift-lab/without-cache")) < PULL_SECONDS
@@ -160,7 +168,9 @@ def test_nothing_waits_long_for_a_frozen_cache(hosts: dict[str, Host], client: C
         assert client.pull(client.push("airlift-lab/frozen")) < PULL_SECONDS
 
 
-def test_a_deletion_is_refused_while_others_might_remember(hosts: dict[str, Host], registry: Registry, client: Client) -> None:
+def test_a_deletion_is_refused_while_others_might_remember(
+    hosts: dict[str, Host], registry: Registry, client: Client
+) -> None:
     client.push("airlift-lab/kept")
     path = f"/v2/airlift-lab/kept/blobs/{layers(registry, 'airlift-lab/kept')[0]}"
     with signalled(hosts["registry1"], "kill", "start"):
@@ -170,7 +180,9 @@ def test_a_deletion_is_refused_while_others_might_remember(hosts: dict[str, Host
     assert statuses(registry, path) == {404}
 
 
-def test_a_cache_that_was_emptied_fills_again(hosts: dict[str, Host], registry: Registry, client: Client, pushed: str) -> None:
+def test_a_cache_that_was_emptied_fills_again(
+    hosts: dict[str, Host], registry: Registry, client: Client, pushed: str
+) -> None:
     digest = layers(registry, "airlift-lab/pushed")[0]
     hosts["registry1"].check_output(f"docker restart {VALKEY}")
     client.pull(pushed)

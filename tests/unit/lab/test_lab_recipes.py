@@ -20,7 +20,9 @@ from lab.recipes.recipe import Recipe, key_of, leftover_prefix, reference_of, so
 
 CONTRACT = {
     "registry": "airlift-lab/registry:3.1.2",
+    "registry-2.8": "airlift-lab/registry:2.8.3",
     "haproxy": "airlift-lab/haproxy:3.0",
+    "valkey": "airlift-lab/valkey:8.1",
     "garage": "airlift-lab/garage:2.4.1",
     "app1": "airlift-lab/app:v1",
     "app2": "airlift-lab/app:v2",
