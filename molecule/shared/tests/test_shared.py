@@ -214,8 +214,9 @@ def test_a_wrong_answer_of_the_cache_loses_nothing(
 def poison(wrong: str, digest: str, other: str) -> list[tuple[str, ...]]:
     """Commands of the registry's own user that make the cache say something else of a blob."""
     key = f"blobs::{digest}"
-    return {
+    commands: dict[str, list[tuple[str, ...]]] = {
         "the size": [("HSET", key, "size", "11")],
         "the digest": [("HSET", key, "digest", other)],
         "the kind of value": [("DEL", key), ("SADD", key, "nonsense")],
-    }[wrong]
+    }
+    return commands[wrong]
