@@ -156,6 +156,8 @@ def _play(tasks: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
         "gather_facts": True,
         "gather_subset": ["!all", "!min", "network"],
         "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        # The template of the registry's configuration is rendered without its role.
+        "vars_files": [str(ROOT / "roles/registry" / name / "main.yml") for name in ("defaults", "vars")],
         "tasks": tasks,
     }
 
