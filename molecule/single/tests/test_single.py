@@ -55,6 +55,11 @@ def test_the_data_is_where_it_was_wanted(fleet: Host) -> None:
     assert host("registry1").file("/srv/images/docker/registry/v2/repositories/airlift-lab/app").is_directory
 
 
+def test_a_host_that_is_alone_speaks_vrrp_to_nobody() -> None:
+    """VRRP is IP's protocol 112 (hexadecimal 70); to speak it takes a raw socket of that number."""
+    assert ":0070 " not in host("registry1").check_output("cat /proc/net/raw /proc/net/raw6")
+
+
 def serves(fleet: Host) -> bool:
     # So testinfra says that a host which is starting does not answer yet.
     with contextlib.suppress(RuntimeError):
