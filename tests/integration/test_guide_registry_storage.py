@@ -19,7 +19,7 @@ from ansible_collections.airlift.registry.tests.integration.support.garage impor
 from ansible_collections.airlift.registry.tests.integration.support.lab import ROOT
 
 GUIDE = (ROOT / "docs/guides/registry-storage.md").read_text()
-PLAYBOOKS_OWN = {"registry_object_store", "object_store_image", "cache_image"}
+PLAYBOOKS_OWN = {"registry_object_store", "object_store_image", "cache_image", "registry_image"}
 
 
 @pytest.fixture(scope="module")

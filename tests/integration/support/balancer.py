@@ -23,7 +23,11 @@ from pathlib import Path
 
 from ansible_collections.airlift.registry.tests.integration.support.lab import NAME, ROOT, eventually, free_port
 
-IMAGES = {"haproxy": "airlift-lab/haproxy:3.0", "registry": "airlift-lab/registry:3.1.2"}
+IMAGES = {
+    "haproxy": "airlift-lab/haproxy:3.0",
+    "registry": "airlift-lab/registry:3.1.2",
+    "registry-2.8": "airlift-lab/registry:2.8.3",
+}
 
 
 @dataclass(frozen=True)
@@ -220,8 +224,13 @@ def _registry_of(balancer: Balancer, name: str, address: str) -> AbstractContext
         shutil.copy(balancer.certificates / source, place / target)
     if balancer.variables["registry_token"]:
         shutil.copy(balancer.variables["registry_token"]["certificates"], place / "token.crt")
+    options = ["--entrypoint", "registry"]
+    if "ca" in balancer.variables["registry_storage"]:
+        shutil.copy(balancer.variables["registry_storage"]["ca"], place / "storage-ca.crt")
+        options += ["--env", "SSL_CERT_FILE=/etc/distribution/storage-ca.crt"]
     volumes = [f"{place}:/etc/distribution:ro", f"{balancer.directory}/data:/var/lib/registry"]
-    return running(f"{balancer.container}-{name}", IMAGES["registry"], volumes)
+    image = IMAGES["registry-2.8" if balancer.variables.get("registry_version") == "2.8" else "registry"]
+    return running(f"{balancer.container}-{name}", image, volumes, options, ["serve", "/etc/distribution/config.yml"])
 
 
 @contextmanager
