@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import hardening
 import pytest
 import testinfra
 import yaml
@@ -107,6 +108,23 @@ def test_secrets_of_the_store_are_for_root_only(hosts: dict[str, Host], name: st
     ]
     listed = hosts[name].check_output("docker ps --no-trunc --all; ps -ef; docker inspect $(docker ps --quiet)")
     assert not any(word in listed for word in words)
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_containers_may_do_nothing_that_they_need_not(hosts: dict[str, Host], name: str) -> None:
+    found = hardening.containers(hosts[name])
+    assert set(found) == set(hardening.SERVICES)
+    for service, container in found.items():
+        wanted = hardening.expected_rights(hardening.SERVICES[service], service != "airlift-registry/registry")
+        assert hardening.rights(container) == wanted, service
+    for project in ("registry", "load-balancer", "object-store"):
+        assert set(map(frozenset, hardening.limits(hosts[name], project).values())) == {hardening.LIMITS}
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_nothing_listens_where_it_need_not(hosts: dict[str, Host], name: str) -> None:
+    address = hosts[name].ansible.get_variables()["ansible_host"]
+    assert hardening.listeners(hosts[name], address) == hardening.expected_listeners(set(hardening.PORTS))
 
 
 def test_what_is_pushed_can_be_pulled(fleet: Host) -> None:

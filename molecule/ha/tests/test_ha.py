@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import hardening
 import pytest
 import testinfra
 from demo.watch import Watch
@@ -202,6 +203,29 @@ def test_secrets_on_a_host_are_for_root_only(hosts: dict[str, Host], name: str) 
     words = [(FILES / "passwords" / user).read_text().strip() for user in ("publisher", "fleet")]
     for word in words:
         assert hosts[name].run(f"grep -rqF {word} /etc/airlift").rc == 1
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_containers_may_do_nothing_that_they_need_not(hosts: dict[str, Host], name: str) -> None:
+    found = hardening.containers(hosts[name])
+    assert set(found) == {"airlift-registry/registry", "airlift-load-balancer/haproxy"}
+    for service, container in found.items():
+        assert hardening.rights(container) == hardening.expected_rights(hardening.SERVICES[service]), service
+    for project in ("registry", "load-balancer"):
+        assert set(map(frozenset, hardening.limits(hosts[name], project).values())) == {hardening.LIMITS}
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_nothing_listens_where_it_need_not(hosts: dict[str, Host], addresses: dict[str, str], name: str) -> None:
+    found = hardening.listeners(hosts[name], addresses[name])
+    assert found == hardening.expected_listeners({443, 8404, 5000, 5001})
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_who_speaks_to_clients_is_nobody(hosts: dict[str, Host], name: str) -> None:
+    processes = hosts[name].check_output("ps -C haproxy -o uid=,args=").splitlines()
+    # The process that is root only starts those that work.
+    assert sorted(line.split()[0] for line in processes)[:2] == ["0", "65534"]
 
 
 def test_secrets_on_the_controller_are_for_their_owner_only() -> None:
