@@ -21,8 +21,9 @@ from ansible_collections.airlift.registry.plugins.module_utils._errors import Ho
 from ansible_collections.airlift.registry.plugins.module_utils._signature import Run
 
 NAME = "blobs"
-# Of 2^15 to 2^22 bytes, about this many pieces: with fewer, members wait for whole pieces before they can pass anything on (measured in docs).
-_PIECES = 1024
+# Of 2^15 to 2^22 bytes, up to this many pieces: what several hosts ask the seed for at once comes several times, and of larger pieces that is more
+# (docs/guides/large-fleets.md). With smaller ones hosts would tell each other more than they send.
+_PIECES = 4096
 _SMALLEST, _LARGEST = 15, 22
 
 # $0 is a directory. aria2 says of a piece that it is wrong among all that it says at this level; only that and what is worse gets into the log.

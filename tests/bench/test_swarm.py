@@ -5,7 +5,7 @@
 """The layers of a bundle to hosts behind equal links, by a swarm: from the first that joins to the last layer of the last, over what one link takes for them.
 
 Machines are network namespaces of this one, so the links are shaped, and the processors are shared by all of them.
-`make bench ARGS="-k swarm"` runs it, in about five minutes.
+`make bench ARGS="-k behind_equal_links"` runs it, in about five minutes. What modules and Ansible add to the transport is in it; test_swarm_alone.py has the transport alone.
 """
 
 from __future__ import annotations
