@@ -40,7 +40,7 @@ def test_no_host_is_told_as_faster_than_its_link() -> None:
 
 @pytest.mark.parametrize("waste", [0.0, 0.3])
 def test_the_fit_finds_what_the_figures_were_made_with(waste: float) -> None:
-    assert swarm_model.fit(known(waste, 0.1, 4, 16)) == (waste, pytest.approx(0.1))
+    assert swarm_model.fit(known(waste, 0.1, 6)) == (waste, pytest.approx(0.1))
 
 
 def test_the_table_says_how_far_the_model_is_from_what_was_measured() -> None:
