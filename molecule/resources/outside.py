@@ -6,13 +6,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-MAX_BODY = 65536
+MAX_BODY = 16 * 1024 * 1024
+MANIFESTS = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.manifest.v1",
+        "oci.image.index.v1",
+        "docker.distribution.manifest.v2",
+        "docker.distribution.manifest.list.v2",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +58,14 @@ class Registry:
         """One request as it is, by a user or by nobody."""
         connection = self._connection()
         connection.putrequest(method, path)
+        connection.putheader("Accept", MANIFESTS)
         if user:
             secret = f"{user}:{password or self.passwords[user]}"
             connection.putheader("Authorization", f"Basic {base64.b64encode(secret.encode()).decode()}")
         if accept:
             connection.putheader("Accept", accept)
         connection.endheaders()
-        response = connection.getresponse()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read(MAX_BODY))
+        with contextlib.closing(connection):
+            response = connection.getresponse()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, headers, response.read(MAX_BODY))
