@@ -23,8 +23,10 @@ from ansible_collections.airlift.registry.plugins.module_utils._signature import
 NAME = "blobs"
 # Of 2^15 to 2^22 bytes, up to this many pieces: what several hosts ask the seed for at once comes several times, and of larger pieces that is more
 # (docs/guides/large-fleets.md). With smaller ones hosts would tell each other more than they send.
-_PIECES = 4096
+_PIECES = 2048
 _SMALLEST, _LARGEST = 15, 22
+# A member tells each peer of each piece that it gets, in some 75 bytes with their headers, so that must not be everybody of a large site. As aria2 has it.
+_PEERS = 55
 
 # $0 is a directory. aria2 says of a piece that it is wrong among all that it says at this level; only that and what is worse gets into the log.
 _COUNTED = 'mkfifo -m 600 "$0/said" && { grep --line-buffered -e "wrong piece" -e WARN -e ERROR < "$0/said" & } && exec "$@" > "$0/said" 2>&1'
@@ -59,9 +61,8 @@ class Member:
             "--enable-dht=false",
             "--enable-dht6=false",
             "--bt-enable-lpd=false",
-            "--bt-max-peers=0",
+            f"--bt-max-peers={_PEERS}",
             "--bt-tracker-interval=5",
-            "--bt-request-peer-speed-limit=1024M",
             "--seed-ratio=0",
             "--check-integrity=true",
             "--file-allocation=none",

@@ -112,6 +112,20 @@ def test_auto_chooses_by_the_rule_and_says_why(
         assert gone(fleet, host["host"])
 
 
+@pytest.mark.slow  # like auto that chooses the swarm
+def test_auto_pushes_when_no_seed_can_be(fleet: Lab, commands: list[str], controller: str, tmp_path: Path) -> None:
+    """As on a controller without aria2; here the address is not its own."""
+    _look, bring, _always = commands
+    elsewhere = bring.replace(f"preload_swarm_address={controller}", "preload_swarm_address=192.0.2.10")
+    rule = "-e preload_swarm_min_hosts=2 -e preload_swarm_min_bytes=1000000"
+    said = documents.run(f"{elsewhere} {rule} -e preload_report={tmp_path}/report", tmp_path)
+    assert "Nothing listens on 192.0.2.10" in said
+    report = json.loads((tmp_path / "report" / "fleet.json").read_text())
+    for host in report["hosts"]:
+        assert (host["state"], host["bytes"]["swarm"]) == ("changed", 0)
+        assert host["bytes"]["sent"] == host["bytes"]["lacking"]
+
+
 def test_ctrl_c_leaves_nothing_on_any_host(fleet: Lab, command: str, controller: str, tmp_path: Path) -> None:
     # Tests that run in the background have SIGINT ignored, and so would the run.
     signal.signal(signal.SIGINT, signal.default_int_handler)

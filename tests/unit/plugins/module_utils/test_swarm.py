@@ -47,9 +47,9 @@ def test_another_source_is_another_swarm_of_the_same_files(content: Path) -> Non
 
 @pytest.mark.parametrize(
     ("size", "exponent"),
-    [(0, 15), (1, 15), (127 * 2**20, 15), (128 * 2**20, 16), (2**30, 19), (10 * 2**30, 22), (10**15, 22)],
+    [(0, 15), (1, 15), (63 * 2**20, 15), (64 * 2**20, 16), (2**30, 20), (10 * 2**30, 22), (10**15, 22)],
 )
-def test_pieces_are_two_to_four_thousand_within_bounds(size: int, exponent: int) -> None:
+def test_pieces_are_one_to_two_thousand_within_bounds(size: int, exponent: int) -> None:
     assert _swarm.piece_exponent(size) == exponent
 
 
