@@ -91,7 +91,8 @@ def _join(made: Site, number: int, torrent: Path, stack: ExitStack) -> None:
     (place / "hook").write_text(_HOOK)
     (place / "hook").chmod(0o755)
     member = _swarm.Member(str(place), made.address(number), 6881, 0)
-    command = member.counted(str(torrent), range(1, LAYERS + 1), str(place / "hook"))
+    # Not C(counted): to tell of each message costs processors, which all hosts share here.
+    command = member.command(str(torrent), range(1, LAYERS + 1), str(place / "hook"))
     stack.enter_context(_running(made, number, command))
 
 

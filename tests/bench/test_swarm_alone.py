@@ -18,7 +18,7 @@ from ansible_collections.airlift.registry.tests.bench import swarm_model
 from ansible_collections.airlift.registry.tests.bench.support import ROOT
 from ansible_collections.airlift.registry.tests.bench.swarm_alone import measure
 
-MEGABITS, SIZE = 10, 50_000_000
+MEGABITS, SIZE = 4, 20_000_000
 HOSTS = (4, 16, 32, 64)
 
 
