@@ -20,6 +20,7 @@ from ansible_collections.airlift.registry.tests.integration.support.lab import L
 from ansible_collections.airlift.registry.tests.integration.support.play import Ansible
 from ansible_collections.airlift.registry.tests.integration.support.registries import Registry, distribution
 from ansible_collections.airlift.registry.tests.unit.plugins.support import images
+from ansible_collections.airlift.registry.tests.unit.plugins.support.certificates import make_certificate
 
 NAME = f"{labs.NAME}-c"
 HOSTS = ("docker1", "podman1")
@@ -70,12 +71,13 @@ class Place(t.NamedTuple):
     lab: Lab
     registry: Registry
     ansible: Ansible
+    authorities: Path  # a file with the registry's, and before it the one that the site had
 
     def run(self, entry_point: str, *options: str, **variables: t.Any) -> set[str]:
         """Apply the role; the hosts on which it changed something."""
         address, _, port = self.registry.host.partition(":")
         client = {
-            "client_fqdn": address, "client_port": int(port), "client_ca": str(self.registry.ca), "client_system_trust": True,
+            "client_fqdn": address, "client_port": int(port), "client_ca": str(self.authorities), "client_system_trust": True,
             "client_username": "fleet", "client_password": "the password", "client_credential_helper": f"{{{{ 'lab' if inventory_hostname == '{HELPED}' else '' }}}}", **variables,
         }  # fmt: skip
         role = {"name": "airlift.registry.client", "tasks_from": entry_point}
@@ -110,7 +112,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Place]:
             push(registry, directory / "tiny.tar")
             for host in HOSTS:
                 furnish(lab, host, directory)
-            yield Place(lab, registry, Ansible(lab.inventory, directory / "plays"))
+            former = make_certificate(directory).path.read_bytes()
+            (directory / "both.crt").write_bytes(former + registry.ca.read_bytes())
+            yield Place(lab, registry, Ansible(lab.inventory, directory / "plays"), directory / "both.crt")
 
 
 def push(registry: Registry, archive: Path) -> None:
