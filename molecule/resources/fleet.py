@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import testinfra
+import yaml
 from testinfra.host import Host
 
 APP = "airlift-lab/app:v1"
@@ -32,6 +34,24 @@ def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
                 return True
         time.sleep(0.2)
     return False
+
+
+def playbook(name: str, inventories: Iterable[Path], *variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook of the collection."""
+    command = ["ansible-playbook", f"airlift.registry.{name}"]
+    command += [word for inventory in inventories for word in ("--inventory", str(inventory))]
+    command += [word for variable in variables for word in ("--extra-vars", variable)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def inventory_of(files: Path, **groups: Iterable[str]) -> Path:
+    """The scenario's inventory with other hosts in some groups."""
+    inventory = yaml.safe_load((files / "inventory.yml").read_text())
+    for name, hosts in groups.items():
+        inventory["all"]["children"][name] = {"hosts": {host: {} for host in hosts}}
+    changed = files / "changed.yml"
+    changed.write_text(yaml.safe_dump(inventory))
+    return changed
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fleet import Client, eventually, host_of
+from fleet import Client, eventually, host_of, inventory_of, playbook
 from outside import Registry
 from testinfra.host import Host
 
 FILES = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".cache" / "molecule" / "shared"
 CERTIFICATES = FILES / "airlift-certificates"
+VARIABLES = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "variables.yml"
 REGISTRIES = ("registry1", "registry2", "registry3")
 FQDN = "registry.example.com"
 VALKEY = "airlift-cache-valkey-1"
@@ -220,3 +221,21 @@ def poison(wrong: str, digest: str, other: str) -> list[tuple[str, ...]]:
         "the kind of value": [("DEL", key), ("SADD", key, "nonsense")],
     }
     return commands[wrong]
+
+
+def test_the_first_node_leaves_and_comes_back(hosts: dict[str, Host], client: Client, pushed: str) -> None:
+    """It has the cache, too, which the next one takes over."""
+    first, *others = REGISTRIES
+    run = playbook("remove_node", (inventory_of(FILES, registry=others, registry_leaving=[first]), VARIABLES))
+    assert run.returncode == 0, run.stdout[-6000:]
+    assert hosts[first].check_output("docker ps --quiet; ls /etc/airlift") == ""
+    assert VALKEY in hosts[others[0]].check_output("docker ps")
+    client.pull(pushed)
+    without = client.push("airlift-lab/without-it")
+    client.pull(without)
+
+    run = playbook("deploy", (FILES / "inventory.yml", VARIABLES))
+    assert run.returncode == 0, run.stdout[-6000:]
+    assert VALKEY not in hosts[others[0]].check_output("docker ps")
+    for reference in (pushed, without):
+        client.pull(reference)
