@@ -106,7 +106,7 @@ ON_THE_WAY = {
     "engine killed": (ENGINE_KILLED._replace(problem=""), []),
     "containerd killed": (CONTAINERD_KILLED, []),
     "sshd killed": (SSHD_KILLED._replace(problem=""), ["send, first part"]),
-    "host rebooted": (REBOOTED._replace(problem=""), ["send, last part"]),
+    "host rebooted": (REBOOTED._replace(surely=False), ["send, last part"]),
     "link lost for a moment": (LINK_LOST, ["send, first part"]),
 }
 

@@ -72,12 +72,15 @@ class Fault(t.NamedTuple):
     problem: str = ""
     next_step: str = ""
     mend: t.Callable[[Lab, str], object] = lambda _lab, _host: None
+    # Whether the run fails each time. A host that boots faster than ssh gives up holds up nobody, a slower one is unreachable.
+    surely: bool = True
 
 
 def assert_told(result: Result, host: str, fault: Fault) -> None:
     """The run failed as the fault says, in words that name the host and what to do; or it went on."""
-    assert bool(result.get("failed") or result.get("unreachable")) == bool(fault.problem), result
-    if fault.problem:
+    failed = bool(result.get("failed") or result.get("unreachable"))
+    assert failed == bool(fault.problem) or not fault.surely, result
+    if failed:
         assert result["msg"].startswith(f"{host}: {fault.problem}"), result["msg"]
         assert fault.next_step in result["next_step"], result["next_step"]
 
